@@ -1,0 +1,46 @@
+# make run     set everything up and run the default experiment
+# make test    the tests
+# make check   formatting, lint, types
+PYTHON ?= python3
+BIN := .venv/bin
+CORES ?= all
+
+.PHONY: run test check requirements clean
+
+run: .venv/run
+	$(BIN)/snakemake --cores $(CORES)
+
+test: .venv/dev
+	$(BIN)/pytest
+
+check: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+	@for file in config/*.yaml; do \
+	    echo "dry run of $$file"; \
+	    $(BIN)/snakemake --cores 1 --dry-run --quiet all --configfile $$file || exit 1; \
+	done
+
+.venv/run: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/dev: requirements-dev.txt .venv/run
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+# pin every package, also those that come along, for every platform (needs uv)
+requirements:
+	for name in requirements requirements-dev; do \
+	    uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	        --no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt; \
+	done
+
+# forget all results; the environment stays
+clean:
+	rm -rf results logs .snakemake

@@ -1,0 +1,62 @@
+# Why small language models saturate: text and checkpoints to figures, tables and a verdict on every claim.
+#     snakemake --cores all                                      the embedded default, config.yaml
+#     snakemake --cores all --configfile config/NAME.yaml        another experiment
+#     snakemake --list                                           what can be asked for by name
+import os
+import sys
+import time
+
+from snakemake.utils import min_version, validate
+
+from scripts.common.code_hash import code_hash
+from scripts.common.configuration import (
+    check_references,
+    corpus_files,
+    corpus_python,
+    ngram_samples,
+    sample_seeds,
+    schema_error,
+)
+from scripts.common.jobs import InputError
+
+min_version("9.0")
+os.environ["PYTHONPATH"] = workflow.basedir  # scripts import the project as `scripts`
+STARTED = time.time()
+
+
+configfile: "config.yaml"
+
+
+if error := schema_error(config):
+    sys.exit(f"config: {error}")
+validate(config, "schemas/config.schema.yaml")  # fills in the defaults
+try:
+    check_references(config)
+except InputError as error:
+    sys.exit(f"config: {error}")
+
+
+wildcard_constraints:
+    corpus="|".join(config["corpora"]),
+    tokenizer="|".join(config["tokenizers"]),
+    sample_size=r"\d+|all",
+
+
+include: "rules/corpus.smk"
+include: "rules/ngrams.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.figures.input,
+        rules.tables.input,
+        rules.report.output,
+    message:
+        "Everything this configuration can show"
+
+
+onsuccess:
+    shell("cat results/summary.txt")
+    print(f"took       {time.time() - STARTED:.0f} s\n")

@@ -1,0 +1,217 @@
+# Tables to figures, claims and one page to read.
+
+
+FIGURE_7_SAMPLES = ngram_samples(config, "figure_7")
+CONTROL_SAMPLES = ngram_samples(config, "controls")
+
+
+rule figure_7:
+    input:
+        spectra=[
+            "results/ngrams/{corpus}/{tokenizer}/{sample_size}/ngram_spectrum.parquet".format(**sample)
+            for sample in FIGURE_7_SAMPLES
+        ],
+        published="resources/figure_7_published.csv",
+    output:
+        pdf=ensure("results/figures/figure_7.pdf", non_empty=True),
+        png=report(
+            ensure("results/figures/figure_7.png", non_empty=True),
+            caption="../scripts/report/captions/figure_7.rst",
+            category="The rank of language",
+        ),
+        csv=ensure("results/figures/figure_7.csv", non_empty=True),
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        published=lookup(within=config, dpath="report/published"),
+        sample_size=lookup(within=config, dpath="ngrams/sample_size"),
+        code=code_hash("report/figure_7.py"),
+    log:
+        "logs/report/figure_7.log",
+    benchmark:
+        "logs/report/figure_7.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Draw figure 7: W-error against d"
+    script:
+        "../scripts/report/figure_7.py"
+
+
+rule figure_7_controls:
+    input:
+        spectra=[
+            "results/ngrams/{corpus}/{tokenizer}/{sample_size}/ngram_spectrum.parquet".format(**sample)
+            for sample in CONTROL_SAMPLES
+        ],
+        summaries=[
+            "results/ngrams/{corpus}/{tokenizer}/{sample_size}/ngram_summary.parquet".format(**sample)
+            for sample in CONTROL_SAMPLES
+        ],
+    output:
+        pdf=ensure("results/figures/figure_7_controls.pdf", non_empty=True),
+        png=report(
+            ensure("results/figures/figure_7_controls.png", non_empty=True),
+            caption="../scripts/report/captions/figure_7_controls.rst",
+            category="The rank of language",
+        ),
+        csv=ensure("results/figures/figure_7_controls.csv", non_empty=True),
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        code=code_hash("report/figure_7_controls.py"),
+    log:
+        "logs/report/figure_7_controls.log",
+    benchmark:
+        "logs/report/figure_7_controls.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Draw the controls of figure 7: sample size, weighting, token frequency"
+    script:
+        "../scripts/report/figure_7_controls.py"
+
+
+rule table_7:
+    input:
+        summaries=[
+            "results/ngrams/{corpus}/{tokenizer}/{sample_size}/ngram_summary.parquet".format(**sample)
+            for sample in FIGURE_7_SAMPLES
+        ],
+        published="resources/figure_7_published.csv",
+    output:
+        report(
+            ensure("results/tables/table_7.csv", non_empty=True),
+            category="The rank of language",
+        ),
+    params:
+        code=code_hash("report/table_7.py"),
+    log:
+        "logs/report/table_7.log",
+    benchmark:
+        "logs/report/table_7.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Write table 7: figure 7 in numbers"
+    script:
+        "../scripts/report/table_7.py"
+
+
+rule claims:
+    input:
+        table_7=rules.table_7.output[0],
+    output:
+        report(
+            ensure("results/claims.csv", non_empty=True),
+            category="Claims",
+        ),
+    params:
+        order=lookup(within=config, dpath="ngrams/order"),
+        code=code_hash("report/claims.py"),
+    log:
+        "logs/report/claims.log",
+    benchmark:
+        "logs/report/claims.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Judge every claim"
+    script:
+        "../scripts/report/claims.py"
+
+
+rule provenance:
+    input:
+        collect(
+            "results/corpus/tokens/{sample[corpus]}/{sample[tokenizer]}.json",
+            sample=FIGURE_7_SAMPLES + CONTROL_SAMPLES,
+        ),
+    output:
+        ensure("results/provenance.json", non_empty=True),
+    params:
+        config=config,
+        code=code_hash("report/provenance.py"),
+    log:
+        "logs/report/provenance.log",
+    benchmark:
+        "logs/report/provenance.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Record what the results can be traced to"
+    script:
+        "../scripts/report/provenance.py"
+
+
+rule report:
+    input:
+        claims=rules.claims.output[0],
+        table_7=rules.table_7.output[0],
+        provenance=rules.provenance.output[0],
+        images=collect("results/figures/{figure}.png", figure=["figure_7", "figure_7_controls"]),
+        data=collect("results/figures/{figure}.csv", figure=["figure_7", "figure_7_controls"]),
+        captions=collect("scripts/report/captions/{figure}.rst", figure=["figure_7", "figure_7_controls"]),
+    output:
+        page=ensure("results/report.html", non_empty=True),
+        summary=ensure("results/summary.txt", non_empty=True),
+    params:
+        code=code_hash("report/report.py"),
+    log:
+        "logs/report/report.log",
+    benchmark:
+        "logs/report/report.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Write the page to read: results/report.html"
+    script:
+        "../scripts/report/report.py"
+
+
+rule figures:
+    input:
+        rules.figure_7.output,
+        rules.figure_7_controls.output,
+    message:
+        "Every figure"
+
+
+rule tables:
+    input:
+        rules.table_7.output,
+        rules.claims.output,
+    message:
+        "Every table"
+
+
+localrules:
+    claims,
+    figures,
+    provenance,
+    report,
+    table_7,
+    tables,
+    all,

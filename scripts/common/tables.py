@@ -1,0 +1,159 @@
+"""Every table of the project: Parquet, with the columns that schemas/tables.yaml names, checked both ways.
+
+    table = read_table("ngram_spectrum", path)
+    write_table("ngram_spectrum", path, columns)
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import yaml
+
+from scripts.common.jobs import InputError, whole_file
+
+SCHEMA_FILE = Path(__file__).resolve().parents[2] / "schemas" / "tables.yaml"
+ROW_GROUP = 1 << 26  # rows, pyarrow's limit
+TYPES = {
+    "key": pa.dictionary(pa.int32(), pa.string()),  # one value repeated over a table: a few bytes on disk
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "token": pa.uint32(),
+    "number": pa.float64(),
+}
+
+
+@cache
+def table_columns(name: str) -> dict[str, dict[str, Any]]:
+    """The columns of the table `name`: type, description, and bounds where there are any."""
+    return yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))[name]["columns"]
+
+
+@cache
+def arrow_schema(name: str) -> pa.Schema:
+    """The Arrow schema of the table `name`."""
+    columns = table_columns(name).items()
+    return pa.schema(
+        [pa.field(column, TYPES[rule["type"]], nullable=rule.get("nullable", False)) for column, rule in columns]
+    )
+
+
+def make_table(name: str, columns: Mapping[str, Any]) -> pa.Table:
+    """Build the table `name` from arrays; a scalar fills its whole column.
+
+    Raises ValueError if a column is missing, unknown, of another type or out of bounds.
+    """
+    schema = arrow_schema(name)
+    if unlike := set(columns) ^ set(schema.names):
+        raise ValueError(f"table {name}: columns {sorted(unlike)} are missing or unknown")
+    length = max((len(value) for value in columns.values() if not _is_scalar(value)), default=1)
+    arrays = [_array(columns[field.name], field.type, length) for field in schema]
+    table = pa.Table.from_arrays(arrays, schema=schema)
+    _check_values(name, table)
+    return table
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float) or not hasattr(value, "__len__")
+
+
+def _array(value: Any, kind: pa.DataType, length: int) -> pa.Array:
+    if not _is_scalar(value):
+        return pa.array(value).cast(kind)
+    if pa.types.is_dictionary(kind):
+        return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), length), pa.array([str(value)]))
+    return pa.repeat(pa.scalar(value, kind), length)
+
+
+def _check_values(name: str, table: pa.Table) -> None:
+    for column, rule in table_columns(name).items():
+        values = table[column]
+        if values.null_count and not rule.get("nullable", False):
+            raise ValueError(f"table {name}: column {column} holds {values.null_count} empty values")
+        if rule["type"] not in ("integer", "token", "number") or len(values) == values.null_count:
+            continue
+        if rule["type"] == "number" and not pc.all(pc.is_finite(values)).as_py():
+            raise ValueError(f"table {name}: column {column} holds a value that is not finite")
+        extremes = pc.min_max(values).as_py()
+        low, high = rule.get("minimum", float("-inf")), rule.get("maximum", float("inf"))
+        if extremes["min"] < low or extremes["max"] > high:
+            found = f"{extremes['min']} to {extremes['max']}"
+            raise ValueError(f"table {name}: column {column} runs from {found}, allowed is {low} to {high}")
+
+
+def write_table(name: str, path: str | Path, columns: Mapping[str, Any]) -> None:
+    """Write the table `name` from arrays (a scalar fills its column), whole or not at all."""
+    write_tables(name, path, [columns])
+
+
+def write_tables(name: str, path: str | Path, parts: Iterable[Mapping[str, Any]]) -> None:
+    """Write the table `name` part by part, each a row group; only one is in memory at a time.
+
+    Raises ValueError as `make_table`, or if a part has more rows than a row group can hold.
+    """
+    with (
+        whole_file(path) as unfinished,
+        pq.ParquetWriter(unfinished, arrow_schema(name), compression="zstd", write_page_checksum=True) as writer,
+    ):
+        for columns in parts:
+            table = make_table(name, columns)
+            if len(table) > ROW_GROUP:
+                raise ValueError(f"table {name}: a part of {len(table)} rows; at most {ROW_GROUP} fit a row group")
+            writer.write_table(table, row_group_size=ROW_GROUP)
+
+
+def write_csv(name: str, path: str | Path, frame: Any) -> None:
+    """Write a small table for people: a pandas frame, checked as `make_table` does; NaN is an empty cell."""
+    schema = arrow_schema(name)
+    table = pa.Table.from_pandas(frame.reindex(columns=schema.names), schema=schema, preserve_index=False)
+    _check_values(name, table)
+    with whole_file(path) as unfinished:
+        frame[schema.names].to_csv(unfinished, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def read_csv(name: str, path: str | Path) -> Any:
+    """Read a table that `write_csv` wrote, as a pandas frame."""
+    import pandas as pd
+
+    return pd.read_csv(path, dtype={column: str for column, rule in table_columns(name).items() if "key" in rule["type"]})
+
+
+def read_table(name: str, path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read the table `name`, or some of its columns, and check it.
+
+    Raises InputError if the file is damaged or is another table.
+    """
+    with open_table(name, path) as file:
+        table = _reading(path, lambda: file.read(columns=list(columns) if columns else None))
+    if not columns:
+        _reading(path, lambda: _check_values(name, table))
+    return table
+
+
+def read_parts(name: str, path: str | Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Read some columns of the table `name` part by part, as they were written; one part is in memory at a time."""
+    with open_table(name, path) as file:
+        for number in range(file.num_row_groups):
+            yield _reading(path, partial(file.read_row_group, number, columns=list(columns)))
+
+
+@contextmanager
+def open_table(name: str, path: str | Path) -> Iterator[pq.ParquetFile]:
+    """Open the table `name` to read it batch by batch, with its page checksums verified."""
+    with _reading(path, lambda: pq.ParquetFile(path, page_checksum_verification=True)) as file:
+        if not file.schema_arrow.equals(arrow_schema(name)):
+            raise InputError(f"{path}: not a table of the kind {name} (schemas/tables.yaml); delete it and run again")
+        yield file
+
+
+def _reading(path: str | Path, read: Any) -> Any:
+    try:
+        return read()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be read ({reason}); delete it and run again to rebuild it") from error

@@ -1,0 +1,115 @@
+"""Token files: raw little-endian ids, the end of each document, and a JSON record beside them.
+
+{name}.bin        the ids, in the least of 1, 2 or 4 bytes that holds the vocabulary
+{name}.ends.bin   the position just past each document's last token, int64
+{name}.json       vocabulary_size, tokens, documents, corpus, tokenizer, and the sha256 of both files
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts.common.jobs import InputError, whole_file
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A corpus as token ids: `ids` (T,) memory-mapped, `ends` (documents,) int64, and the JSON record."""
+
+    ids: NDArray[Any]
+    ends: NDArray[np.int64]
+    record: dict[str, Any]
+
+    @property
+    def vocabulary_size(self) -> int:
+        """One more than the largest id the tokenizer can give."""
+        return int(self.record["vocabulary_size"])
+
+
+def token_dtype(vocabulary_size: int) -> np.dtype[Any]:
+    """The least unsigned integer that holds every id below `vocabulary_size`.
+
+    Raises ValueError above 2^32.
+    """
+    for width in ("<u1", "<u2", "<u4"):
+        if vocabulary_size <= 1 << 8 * np.dtype(width).itemsize:
+            return np.dtype(width)
+    raise ValueError(f"vocabulary_size is {vocabulary_size}; at most 2^32 ids are supported")
+
+
+def write_tokens(
+    record_path: str | Path, documents: Iterable[NDArray[Any]], vocabulary_size: int, about: dict[str, Any]
+) -> dict[str, Any]:
+    """Write documents of token ids beside the JSON record at `record_path`, as a stream, and return the record.
+
+    Raises ValueError if an id does not fit the vocabulary.
+    """
+    record_path = Path(record_path)
+    dtype = token_dtype(vocabulary_size)
+    ids_hash, ends, total = hashlib.sha256(), [], 0
+    with whole_file(_ids_path(record_path)) as partial, partial.open("wb") as file:
+        for ids in documents:
+            if len(ids) and int(ids.max()) >= vocabulary_size:
+                raise ValueError(f"token id {ids.max()} is not below the vocabulary size {vocabulary_size}")
+            data = ids.astype(dtype).tobytes()
+            ids_hash.update(data)
+            file.write(data)
+            total += len(ids)
+            ends.append(total)
+    ends_data = np.array(ends, "<i8").tobytes()
+    with whole_file(_ends_path(record_path)) as partial:
+        partial.write_bytes(ends_data)
+    record = {
+        "vocabulary_size": vocabulary_size,
+        "bytes_per_token": dtype.itemsize,
+        "documents": len(ends),
+        "tokens": total,
+        "sha256": ids_hash.hexdigest(),
+        "ends_sha256": hashlib.sha256(ends_data).hexdigest(),
+        **about,
+    }
+    with whole_file(record_path) as partial:
+        partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return record
+
+
+def read_record(record_path: str | Path) -> dict[str, Any]:
+    """The JSON record of a token file."""
+    return json.loads(Path(record_path).read_text(encoding="utf-8"))
+
+
+def open_tokens(record_path: str | Path) -> Tokens:
+    """Memory-map a token file and check it against the sha256 of its record.
+
+    Raises InputError if a file is missing, truncated or altered.
+    """
+    record_path = Path(record_path)
+    record = read_record(record_path)
+    dtype = token_dtype(record["vocabulary_size"])
+    ids = _map(_ids_path(record_path), dtype, record["tokens"], record["sha256"])
+    ends = _map(_ends_path(record_path), np.dtype("<i8"), record["documents"], record["ends_sha256"])
+    return Tokens(ids, ends, record)
+
+
+def _map(path: Path, dtype: np.dtype[Any], length: int, sha256: str) -> NDArray[Any]:
+    if not path.is_file() or path.stat().st_size != length * dtype.itemsize:
+        raise InputError(f"{path}: missing or not {length * dtype.itemsize} bytes long; delete it and run again")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise InputError(f"{path}: its sha256 is not the one in its record; delete it and run again")
+    return np.memmap(path, dtype, mode="r") if length else np.empty(0, dtype)
+
+
+def _ids_path(record_path: Path) -> Path:
+    return record_path.with_suffix(".bin")
+
+
+def _ends_path(record_path: Path) -> Path:
+    return record_path.with_suffix(".ends.bin")

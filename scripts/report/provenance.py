@@ -1,0 +1,54 @@
+"""Rule `provenance`: what every result of this run can be traced to."""
+
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scripts.common.code_hash import ROOT
+from scripts.common.jobs import job, whole_file
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def packages() -> dict[str, str]:
+    """The installed version of each package that requirements.in names."""
+    lines = (ROOT / "requirements.in").read_text(encoding="utf-8").splitlines()
+    names = [line.split("==")[0].strip() for line in lines if "==" in line]
+    return {name: version(name) for name in names}
+
+
+def code_revision() -> str | None:
+    """The git commit of the code, marked if it was changed since; None outside a git checkout."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def machine() -> dict[str, Any]:
+    """What the results were computed on."""
+    return {
+        "system": platform.platform(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        record = {
+            "code_revision": code_revision(),
+            "packages": packages(),
+            "machine": machine(),
+            "config": snakemake.params.config,
+            "inputs": {path: json.loads(Path(path).read_text(encoding="utf-8")) for path in snakemake.input},
+        }
+        with whole_file(snakemake.output[0]) as partial:
+            partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

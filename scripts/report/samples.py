@@ -1,0 +1,47 @@
+"""What the figures and tables of stage ngrams share: reading many samples, and intervals over their seeds."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy import stats
+
+from scripts.common.tables import read_table
+
+SAMPLE = ["corpus", "tokenizer", "sample_size"]
+
+
+def read_samples(table: str, paths: Iterable[str]) -> pd.DataFrame:
+    """The table of that name, of every sample, as one frame."""
+    frame = pa.concat_tables([read_table(table, path) for path in paths], unify_dictionaries=True).to_pandas()
+    return frame.astype(dict.fromkeys([*SAMPLE, "weighting"], str))
+
+
+def mean_interval(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3, ...) mean over the first axis, and the ends of its 95 % t-interval; NaN where there is one value only."""
+    count = len(values)
+    mean = values.mean(0)
+    if count < 2:
+        return np.stack([mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)])
+    half = stats.t.ppf(0.975, count - 1) * values.std(0, ddof=1) / np.sqrt(count)
+    return np.stack([mean, mean - half, mean + half])
+
+
+def grid(largest: int) -> NDArray[np.int64]:
+    """Dimensions at which a curve up to `largest` is drawn: dense on a linear and on a logarithmic axis."""
+    points = [np.linspace(1, largest, 250), np.geomspace(1, largest, 150)]
+    return np.unique(np.rint(np.concatenate(points)).astype(np.int64))
+
+
+def curve(spectrum: pd.DataFrame, column: str, dimensions: NDArray[np.int64]) -> pd.DataFrame:
+    """`column` of one sample's spectrum at the given dimensions: mean over seeds, and low and high of its interval."""
+    seeds = [_at(one, column, dimensions) for _, one in spectrum.groupby("seed")]
+    mean, low, high = mean_interval(np.stack(seeds))
+    return pd.DataFrame({"dimension": dimensions, "w_error": mean, "low": low, "high": high})
+
+
+def _at(one: pd.DataFrame, column: str, dimensions: NDArray[np.int64]) -> NDArray[np.float64]:
+    values = np.append(one.sort_values("dimension")[column].to_numpy(), 0.0)  # nothing is left beyond the last type
+    return values[np.minimum(dimensions, len(values)) - 1]
