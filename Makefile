@@ -8,7 +8,8 @@ CORES ?= all
 .PHONY: run test check requirements clean
 
 run: .venv/run
-	$(BIN)/snakemake --cores $(CORES)
+	@start=$$(date +%s); $(BIN)/snakemake --cores $(CORES) && cat results/summary.txt && \
+	    echo "took       $$(($$(date +%s) - start)) s"
 
 test: .venv/dev
 	$(BIN)/pytest

@@ -4,7 +4,6 @@
 #     snakemake --list                                           what can be asked for by name
 import os
 import sys
-import time
 
 from snakemake.utils import min_version, validate
 
@@ -16,12 +15,12 @@ from scripts.common.configuration import (
     ngram_samples,
     sample_seeds,
     schema_error,
+    synthetic_corpora,
 )
 from scripts.common.jobs import InputError
 
 min_version("9.0")
-os.environ["PYTHONPATH"] = workflow.basedir  # scripts import the project as `scripts`
-STARTED = time.time()
+os.environ.update(PYTHONPATH=workflow.basedir)  # scripts import the project as `scripts`
 
 
 configfile: "config.yaml"
@@ -55,8 +54,3 @@ rule all:
         rules.report.output,
     message:
         "Everything this configuration can show"
-
-
-onsuccess:
-    shell("cat results/summary.txt")
-    print(f"took       {time.time() - STARTED:.0f} s\n")

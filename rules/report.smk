@@ -8,33 +8,34 @@ CONTROL_SAMPLES = ngram_samples(config, "controls")
 rule figure_7:
     input:
         spectra=[
-            "results/ngrams/{corpus}/{tokenizer}/{sample_size}/ngram_spectrum.parquet".format(**sample)
+            "<results>/ngrams/{corpus}/{tokenizer}/{sample_size}/ngram_spectrum.parquet".format(**sample)
             for sample in FIGURE_7_SAMPLES
         ],
         published="resources/figure_7_published.csv",
     output:
-        pdf=ensure("results/figures/figure_7.pdf", non_empty=True),
+        pdf=ensure("<results>/figures/figure_7.pdf", non_empty=True),
         png=report(
-            ensure("results/figures/figure_7.png", non_empty=True),
+            ensure("<results>/figures/figure_7.png", non_empty=True),
             caption="../scripts/report/captions/figure_7.rst",
             category="The rank of language",
         ),
-        csv=ensure("results/figures/figure_7.csv", non_empty=True),
-    params:
-        palette=lookup(within=config, dpath="report/palette"),
-        published=lookup(within=config, dpath="report/published"),
-        sample_size=lookup(within=config, dpath="ngrams/sample_size"),
-        code=code_hash("report/figure_7.py"),
+        csv=ensure("<results>/figures/figure_7.csv", non_empty=True),
     log:
-        "logs/report/figure_7.log",
+        "<logs>/report/figure_7.log",
     benchmark:
-        "logs/report/figure_7.tsv"
+        "<logs>/report/figure_7.tsv"
+    conda:
+        "../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=15,
-    conda:
-        "../envs/report.yaml"
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        published=lookup(within=config, dpath="report/published"),
+        order=lookup(within=config, dpath="ngrams/order"),
+        sample_size=lookup(within=config, dpath="ngrams/sample_size"),
+        code=code_hash("report/figure_7.py"),
     message:
         "Draw figure 7: W-error against d"
     script:
@@ -44,34 +45,34 @@ rule figure_7:
 rule figure_7_controls:
     input:
         spectra=[
-            "results/ngrams/{corpus}/{tokenizer}/{sample_size}/ngram_spectrum.parquet".format(**sample)
+            "<results>/ngrams/{corpus}/{tokenizer}/{sample_size}/ngram_spectrum.parquet".format(**sample)
             for sample in CONTROL_SAMPLES
         ],
         summaries=[
-            "results/ngrams/{corpus}/{tokenizer}/{sample_size}/ngram_summary.parquet".format(**sample)
+            "<results>/ngrams/{corpus}/{tokenizer}/{sample_size}/ngram_summary.parquet".format(**sample)
             for sample in CONTROL_SAMPLES
         ],
     output:
-        pdf=ensure("results/figures/figure_7_controls.pdf", non_empty=True),
+        pdf=ensure("<results>/figures/figure_7_controls.pdf", non_empty=True),
         png=report(
-            ensure("results/figures/figure_7_controls.png", non_empty=True),
+            ensure("<results>/figures/figure_7_controls.png", non_empty=True),
             caption="../scripts/report/captions/figure_7_controls.rst",
             category="The rank of language",
         ),
-        csv=ensure("results/figures/figure_7_controls.csv", non_empty=True),
-    params:
-        palette=lookup(within=config, dpath="report/palette"),
-        code=code_hash("report/figure_7_controls.py"),
+        csv=ensure("<results>/figures/figure_7_controls.csv", non_empty=True),
     log:
-        "logs/report/figure_7_controls.log",
+        "<logs>/report/figure_7_controls.log",
     benchmark:
-        "logs/report/figure_7_controls.tsv"
+        "<logs>/report/figure_7_controls.tsv"
+    conda:
+        "../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=15,
-    conda:
-        "../envs/report.yaml"
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        code=code_hash("report/figure_7_controls.py"),
     message:
         "Draw the controls of figure 7: sample size, weighting, token frequency"
     script:
@@ -81,27 +82,27 @@ rule figure_7_controls:
 rule table_7:
     input:
         summaries=[
-            "results/ngrams/{corpus}/{tokenizer}/{sample_size}/ngram_summary.parquet".format(**sample)
+            "<results>/ngrams/{corpus}/{tokenizer}/{sample_size}/ngram_summary.parquet".format(**sample)
             for sample in FIGURE_7_SAMPLES
         ],
         published="resources/figure_7_published.csv",
     output:
         report(
-            ensure("results/tables/table_7.csv", non_empty=True),
+            ensure("<results>/tables/table_7.csv", non_empty=True),
             category="The rank of language",
         ),
-    params:
-        code=code_hash("report/table_7.py"),
     log:
-        "logs/report/table_7.log",
+        "<logs>/report/table_7.log",
     benchmark:
-        "logs/report/table_7.tsv"
+        "<logs>/report/table_7.tsv"
+    conda:
+        "../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=15,
-    conda:
-        "../envs/report.yaml"
+    params:
+        code=code_hash("report/table_7.py"),
     message:
         "Write table 7: figure 7 in numbers"
     script:
@@ -113,22 +114,23 @@ rule claims:
         table_7=rules.table_7.output[0],
     output:
         report(
-            ensure("results/claims.csv", non_empty=True),
+            ensure("<results>/claims.csv", non_empty=True),
             category="Claims",
         ),
-    params:
-        order=lookup(within=config, dpath="ngrams/order"),
-        code=code_hash("report/claims.py"),
     log:
-        "logs/report/claims.log",
+        "<logs>/report/claims.log",
     benchmark:
-        "logs/report/claims.tsv"
+        "<logs>/report/claims.tsv"
+    conda:
+        "../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=15,
-    conda:
-        "../envs/report.yaml"
+    params:
+        order=lookup(within=config, dpath="ngrams/order"),
+        synthetic=synthetic_corpora(config),
+        code=code_hash("report/claims.py"),
     message:
         "Judge every claim"
     script:
@@ -138,24 +140,24 @@ rule claims:
 rule provenance:
     input:
         collect(
-            "results/corpus/tokens/{sample[corpus]}/{sample[tokenizer]}.json",
+            "<results>/corpus/tokens/{sample[corpus]}/{sample[tokenizer]}.json",
             sample=FIGURE_7_SAMPLES + CONTROL_SAMPLES,
         ),
     output:
-        ensure("results/provenance.json", non_empty=True),
-    params:
-        config=config,
-        code=code_hash("report/provenance.py"),
+        ensure("<results>/provenance.json", non_empty=True),
     log:
-        "logs/report/provenance.log",
+        "<logs>/report/provenance.log",
     benchmark:
-        "logs/report/provenance.tsv"
+        "<logs>/report/provenance.tsv"
+    conda:
+        "../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=5,
-    conda:
-        "../envs/report.yaml"
+    params:
+        config=config,
+        code=code_hash("report/provenance.py"),
     message:
         "Record what the results can be traced to"
     script:
@@ -167,24 +169,27 @@ rule report:
         claims=rules.claims.output[0],
         table_7=rules.table_7.output[0],
         provenance=rules.provenance.output[0],
-        images=collect("results/figures/{figure}.png", figure=["figure_7", "figure_7_controls"]),
-        data=collect("results/figures/{figure}.csv", figure=["figure_7", "figure_7_controls"]),
-        captions=collect("scripts/report/captions/{figure}.rst", figure=["figure_7", "figure_7_controls"]),
+        images=collect("<results>/figures/{figure}.png", figure=["figure_7", "figure_7_controls"]),
+        data=collect("<results>/figures/{figure}.csv", figure=["figure_7", "figure_7_controls"]),
+        captions=collect(
+            "scripts/report/captions/{figure}.rst",
+            figure=["figure_7", "figure_7_controls"],
+        ),
     output:
-        page=ensure("results/report.html", non_empty=True),
-        summary=ensure("results/summary.txt", non_empty=True),
-    params:
-        code=code_hash("report/report.py"),
+        page=ensure("<results>/report.html", non_empty=True),
+        summary=ensure("<results>/summary.txt", non_empty=True),
     log:
-        "logs/report/report.log",
+        "<logs>/report/report.log",
     benchmark:
-        "logs/report/report.tsv"
+        "<logs>/report/report.tsv"
+    conda:
+        "../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=5,
-    conda:
-        "../envs/report.yaml"
+    params:
+        code=code_hash("report/report.py"),
     message:
         "Write the page to read: results/report.html"
     script:

@@ -123,6 +123,11 @@ def corpus_python(config: dict[str, Any], corpus: str) -> str | None:
     return platform.python_version() if config["corpora"][corpus]["source"].startswith("python-") else None
 
 
+def synthetic_corpora(config: dict[str, Any]) -> list[str]:
+    """The corpora that are no natural text."""
+    return [name for name, definition in config["corpora"].items() if definition["source"] == "synthetic"]
+
+
 def ngram_samples(config: dict[str, Any], figure: str) -> list[dict[str, str]]:
     """The samples that `figure_7` or its `controls` show: corpus, tokenizer and sample size of each."""
     ngrams = config["ngrams"]

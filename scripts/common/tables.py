@@ -1,7 +1,7 @@
 """Every table of the project: Parquet, with the columns that schemas/tables.yaml names, checked both ways.
 
-    table = read_table("ngram_spectrum", path)
-    write_table("ngram_spectrum", path, columns)
+table = read_table("ngram_spectrum", path)
+write_table("ngram_spectrum", path, columns)
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -120,7 +120,9 @@ def read_csv(name: str, path: str | Path) -> Any:
     """Read a table that `write_csv` wrote, as a pandas frame."""
     import pandas as pd
 
-    return pd.read_csv(path, dtype={column: str for column, rule in table_columns(name).items() if "key" in rule["type"]})
+    return pd.read_csv(
+        path, dtype={column: str for column, rule in table_columns(name).items() if "key" in rule["type"]}
+    )
 
 
 def read_table(name: str, path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:

@@ -39,13 +39,17 @@ def open_source(definition: dict[str, Any], files: list[str]) -> tuple[Iterator[
         documents = language.documents(definition["tokens"], definition["document_length"])
         truth = {"rank": language.rank, "entropy_nats": language.entropy_nats}
         return ([text] for text in documents), {"truth": truth}
-    documents = read_documents(files, definition["text_column"], definition["documents"], definition["encoding"])
-    return documents, {"files": [_file_record(file) for file in files]}
+    local = read_documents(files, definition["text_column"], definition["documents"], definition["encoding"])
+    return local, {"files": [_file_record(file) for file in files]}
 
 
 def _file_record(name: str) -> dict[str, Any]:
     with Path(name).open("rb") as file:
-        return {"name": name, "bytes": Path(name).stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        return {
+            "name": name,
+            "bytes": Path(name).stat().st_size,
+            "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
+        }
 
 
 def cut(pieces: Iterable[str], longest: int = PIECE) -> Iterator[str]:

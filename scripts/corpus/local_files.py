@@ -23,9 +23,11 @@ def find_files(paths: Iterable[str]) -> list[str]:
     found: set[str] = set()
     for path in paths:
         matches = [path] if Path(path).exists() else glob.glob(path, recursive=True)
+        if not matches:
+            raise InputError(f"{path}: no such file or folder, and as a glob it matches nothing")
         files = [file for match in matches for file in _files_of(Path(match), named=match == path)]
         if not files:
-            raise InputError(f"{path}: no such file, or no {_allowed()} file in it")
+            raise InputError(f"{path}: no file in it of a kind that can be read; allowed: {_allowed()}")
         found.update(files)
     return sorted(found)
 

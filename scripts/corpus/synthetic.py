@@ -57,7 +57,7 @@ class SyntheticLanguage:
     @cached_property
     def class_probability(self) -> NDArray[np.float64]:
         """(G,) stationary probability of each class."""
-        return np.bincount(self.token_class, self.unigram)
+        return np.bincount(self.token_class, self.unigram).astype(np.float64)
 
     @cached_property
     def state_of_classes(self) -> NDArray[np.int64]:
@@ -71,15 +71,17 @@ class SyntheticLanguage:
         """(r,) stationary probability rho of each state."""
         p = self.class_probability
         context_probability = np.einsum("a,b,c,d->abcd", p, p, p, p)
-        return np.bincount(self.state_of_classes.ravel(), context_probability.ravel(), self.rank)
+        return np.bincount(self.state_of_classes.ravel(), context_probability.ravel(), self.rank).astype(np.float64)
 
     @cached_property
     def conditional(self) -> NDArray[np.float64]:
         """(r, V) B: the distinct rows of the true conditional matrix."""
-        departure = self._rng("departure").uniform(-1, 1, (self.rank, self.vocabulary_size))
+        departure = np.cbrt(self._rng("departure").uniform(-1, 1, (self.rank, self.vocabulary_size)))
         for group in range(self.classes):  # keep every class's total probability
             members = self.token_class == group
-            departure[:, members] -= (departure[:, members] @ self.unigram[members] / self.unigram[members].sum())[:, None]
+            departure[:, members] -= (departure[:, members] @ self.unigram[members] / self.unigram[members].sum())[
+                :, None
+            ]
         departure -= self.state_probability @ departure  # keep the unigram law
         largest = np.abs(departure).max()
         return self.unigram * (1 + (SPREAD / largest if largest > 0 else 0) * departure)

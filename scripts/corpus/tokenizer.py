@@ -26,15 +26,11 @@ def train_tokenizer(algorithm: str, vocabulary_size: int, corpora: list[str]) ->
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         tokenizer.decoder = decoders.ByteLevel()
         alphabet = pre_tokenizers.ByteLevel.alphabet()
-        trainer: Any = trainers.BpeTrainer(
-            vocab_size=vocabulary_size, initial_alphabet=alphabet, show_progress=False
-        )
+        trainer: Any = trainers.BpeTrainer(vocab_size=vocabulary_size, initial_alphabet=alphabet, show_progress=False)
     else:
         tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-        trainer = trainers.WordLevelTrainer(
-            vocab_size=vocabulary_size, special_tokens=[UNKNOWN], show_progress=False
-        )
+        trainer = trainers.WordLevelTrainer(vocab_size=vocabulary_size, special_tokens=[UNKNOWN], show_progress=False)
     tokenizer.train_from_iterator(_texts(corpora), trainer)
     if (size := tokenizer.get_vocab_size()) < vocabulary_size:
         log.warning("asked for %d tokens; the text gave %d", vocabulary_size, size)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def tokenise(corpus: str | Path, tokenizer: Tokenizer) -> Iterator[NDArray[np.uint32]]:
     """The ids of each document of the corpus table, without special tokens."""
-    current, pieces = 0, []
+    current = 0
+    pieces: list[NDArray[np.uint32]] = []
     for part in progress(read_parts("corpus_text", corpus, ["document", "text"]), f"tokens of {corpus}", unit="part"):
         encodings = tokenizer.encode_batch_fast(part["text"].to_pylist(), add_special_tokens=False)
         for document, encoding in zip(part["document"].to_pylist(), encodings, strict=True):

@@ -43,22 +43,20 @@ def table_columns(counts: NgramCounts) -> dict[str, Any]:
     return {**contexts, "next_token": next_token, "count": counts.counts}
 
 
+def seeded_counts(tokens: Tokens, keys: dict[str, str], options: Any) -> Iterator[dict[str, Any]]:
+    """The columns of the table `ngram_counts` for each seed; `options` are the rule's parameters."""
+    for seed in options.seeds:
+        counts = sample_counts(
+            tokens, options.order, keys["sample_size"], seed, cross_documents=options.cross_documents
+        )
+        log.info("seed %d: %d n-grams, %d distinct", seed, counts.counts.sum(), len(counts.counts))
+        yield {**keys, "seed": seed, **table_columns(counts)}
+
+
 if __name__ == "__main__":
     with job(snakemake):
-        source = open_tokens(snakemake.input.record)
-        options = snakemake.params
-        keys = dict(snakemake.wildcards)
-
-        def parts() -> Iterator[dict[str, Any]]:
-            for seed in options.seeds:
-                counts = sample_counts(
-                    source,
-                    options.order,
-                    snakemake.wildcards.sample_size,
-                    seed,
-                    cross_documents=options.cross_documents,
-                )
-                log.info("seed %d: %d n-grams, %d distinct", seed, counts.counts.sum(), len(counts.counts))
-                yield {**keys, "seed": seed, **table_columns(counts)}
-
-        write_tables("ngram_counts", snakemake.output[0], parts())
+        write_tables(
+            "ngram_counts",
+            snakemake.output[0],
+            seeded_counts(open_tokens(snakemake.input.record), dict(snakemake.wildcards), snakemake.params),
+        )

@@ -76,7 +76,9 @@ def analyse(matrix: csr_array, counts: NDArray[np.int64]) -> tuple[dict[str, Any
 def main(matrix_path: str, record_path: str, min_counts: list[int], keys: dict[str, str], output: Any) -> None:
     """Analyse every sample in the matrix table under every control, and write the three tables."""
     vocabulary_size = read_record(record_path)["vocabulary_size"]
-    spectra, summaries, components = [], [], []
+    spectra: list[dict[str, Any]] = []
+    summaries: list[dict[str, Any]] = []
+    components: list[dict[str, Any]] = []
     for entries in read_parts("ngram_matrix", matrix_path, ["seed", "row", "next_token", "row_count", "probability"]):
         seed = entries["seed"][0].as_py()
         for weighting, min_count in variants(min_counts):

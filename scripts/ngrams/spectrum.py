@@ -39,16 +39,17 @@ def exact_spectrum(matrix: csr_array) -> Spectrum:
     entries = np.diff(matrix.indptr)
     one_hot = entries == 1
     single = matrix.indptr[:-1][one_hot]
-    diagonal = np.bincount(matrix.indices[single], matrix.data[single] ** 2, matrix.shape[1])
+    squares = matrix.data**2
+    diagonal = np.bincount(matrix.indices[single], squares[single], matrix.shape[1]).astype(np.float64)
     coupling = matrix[~one_hot]
     label, types = _components(coupling, diagonal)
     sizes = np.bincount(label)
     alone = types[sizes[label] == 1]  # only one-hot rows lead to these
     blocks = _blocks(coupling, diagonal, types, label)
     eigenvalues = np.concatenate([diagonal[alone], *map(_eigenvalues, blocks)])
-    squares = float((matrix.data**2).sum())
-    if abs(eigenvalues.sum() - squares) > 1e-9 * squares:
-        raise ArithmeticError(f"squared singular values sum to {eigenvalues.sum()}, the Frobenius norm to {squares}")
+    norm = float(squares.sum())
+    if abs(eigenvalues.sum() - norm) > 1e-9 * norm:
+        raise ArithmeticError(f"squared singular values sum to {eigenvalues.sum()}, the squared entries to {norm}")
     return Spectrum(np.sqrt(np.sort(eigenvalues)[::-1]), np.sort(sizes)[::-1])
 
 
@@ -74,7 +75,7 @@ def least_dimension(errors: NDArray[np.float64], threshold: float) -> int:
 
 def _components(coupling: csr_array, diagonal: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The component of each token type that occurs, and its token id."""
-    rows, vocabulary = coupling.shape
+    vocabulary = coupling.shape[1]
     first = np.repeat(coupling.indices[coupling.indptr[:-1]], np.diff(coupling.indptr))  # chains a row's tokens
     links = csr_array((np.ones(len(first), np.int8), (first, coupling.indices)), shape=(vocabulary, vocabulary))
     _, label = connected_components(links, directed=False)

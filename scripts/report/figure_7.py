@@ -1,10 +1,11 @@
 """Rule `figure_7`: W-error against d, one panel a tokenizer, one curve a corpus (arXiv 2404.07647, Fig 7)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from scripts.common.jobs import job
 from scripts.report.samples import curve, grid, read_samples
@@ -13,7 +14,7 @@ from scripts.report.style import LINES, PUBLISHED, WIDTH, save_figure, set_style
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-PAPER_PANELS = {"llama2": "Llama-2 tokenizer", "pythia": "Pythia tokenizer"}
+PAPER_PANELS = {"llama2": "Llama-2", "pythia": "Pythia"}
 
 
 def curves_drawn(spectra: pd.DataFrame, published: pd.DataFrame, panels: dict[str, str]) -> pd.DataFrame:
@@ -43,30 +44,32 @@ def curves_drawn(spectra: pd.DataFrame, published: pd.DataFrame, panels: dict[st
     return pd.concat(parts)[["tokenizer", "source", "series", "dimension", "w_error", "low", "high"]]
 
 
-def draw(drawn: pd.DataFrame, panels: dict[str, str], sample_size: str) -> Any:
+def draw(drawn: pd.DataFrame, panels: dict[str, str], order: int, sample_size: str) -> Figure:
     """One panel a tokenizer, on shared axes."""
     tokenizers = drawn.tokenizer.unique()
     width = WIDTH if len(tokenizers) < 3 else WIDTH / 2 * len(tokenizers)
     figure, axes = plt.subplots(1, len(tokenizers), figsize=(width, 3.0), sharey=True, sharex=True, squeeze=False)
     for axis, tokenizer in zip(axes[0], tokenizers, strict=True):
         panel = drawn[drawn.tokenizer == tokenizer]
-        _draw_paper(axis, panel[panel.source == "paper"], panels.get(tokenizer))
-        for line, (series, points) in zip(LINES * len(panel), panel[panel.source == "ours"].groupby("series", sort=False)):
+        for line, (series, points) in zip(
+            LINES * len(panel), panel[panel.source == "ours"].groupby("series", sort=False), strict=False
+        ):
             axis.plot(points.dimension, points.w_error, linestyle=line, label=series)
             axis.fill_between(points.dimension, points.low, points.high, alpha=0.25, linewidth=0)
+        _draw_paper(axis, panel[panel.source == "paper"], panels.get(tokenizer))
         axis.axhline(0.5, color="0.8", linewidth=0.6, zorder=0)
         axis.set(title=tokenizer, xlabel="dimension d kept", ylim=(0, 1), xlim=(0, None))
         axis.legend()
     axes[0, 0].set_ylabel("W-error (share of ‖W‖)")
     size = "all" if sample_size == "all" else f"{int(sample_size):,}"
-    figure.suptitle(f"How much of the n-gram matrix a head of width d cannot express ({size} n-grams)", fontsize="medium")
+    figure.suptitle(f"Share of the {order}-gram matrix that d dimensions cannot express ({size} {order}-grams)")
     return figure
 
 
 def _draw_paper(axis: Axes, paper: pd.DataFrame, panel: str | None) -> None:
     for line, (series, points) in zip(LINES, paper.groupby("series", sort=False), strict=False):
         label = f"paper: {series}, {PAPER_PANELS[str(panel)]}"
-        axis.plot(points.dimension, points.w_error, color=PUBLISHED, linestyle=line, linewidth=1, label=label)
+        axis.plot(points.dimension, points.w_error, color=PUBLISHED, linestyle=line, linewidth=1, label=label, zorder=1)
 
 
 if __name__ == "__main__":
@@ -76,4 +79,5 @@ if __name__ == "__main__":
         spectra = read_samples("ngram_spectrum", snakemake.input.spectra)
         paper_curves = pd.read_csv(snakemake.input.published)
         curves = curves_drawn(spectra, paper_curves, options.published)
-        save_figure(draw(curves, options.published, str(options.sample_size)), curves, snakemake.output)
+        figure = draw(curves, options.published, options.order, str(options.sample_size))
+        save_figure(figure, curves, snakemake.output)

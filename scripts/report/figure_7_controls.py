@@ -1,11 +1,12 @@
 """Rule `figure_7_controls`: is the rank of language a fact of language, or of the size of the sample?"""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from scripts.common.jobs import job
 from scripts.ngrams.thresholds import HALF, HALVES_AT
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 KEYS = ["corpus", "tokenizer", "sample_size", "weighting", "min_count"]
 COLUMNS = {"w_error": "W", "unigram_w_error": "unigram"}
+MARKERS = ["o", "s", "^", "D", "v"]
 
 
 def usable(summary: pd.DataFrame) -> pd.DataFrame:
@@ -27,7 +29,7 @@ def usable(summary: pd.DataFrame) -> pd.DataFrame:
     return whole.drop_duplicates(["corpus", "tokenizer", "ngrams"], keep="last").sort_values("ngrams")
 
 
-def variant_name(weighting: str, min_count: int) -> str:
+def control_name(weighting: str, min_count: int) -> str:
     """What a control is called in the figure."""
     if weighting == "count":
         return "rows weighted by count"
@@ -48,7 +50,13 @@ def curves_drawn(spectra: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
         for column, name in COLUMNS.items():
             points = curve(one, column, grid(int(one.dimension.max())))
             parts.append(points.assign(**of, quantity=name, at_largest=sample in last[KEYS[:3]].values.tolist()))
-    return pd.concat(parts)
+    return with_control(pd.concat(parts))
+
+
+def with_control(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same with the column `control`, the name of the weighting and least count."""
+    names = [control_name(*kind) for kind in frame[["weighting", "min_count"]].itertuples(index=False)]
+    return frame.assign(control=names)
 
 
 def halving_drawn(summary: pd.DataFrame) -> pd.DataFrame:
@@ -57,48 +65,53 @@ def halving_drawn(summary: pd.DataFrame) -> pd.DataFrame:
     columns = {"halving_dimension": "W", "unigram_halving_dimension": "unigram"}
     table = summary.merge(asked, on=KEYS[:3]).rename(columns=columns)
     melted = table.melt([*KEYS, "sample_ngrams"], list(columns.values()), "quantity", "dimension")
-    return melted.groupby([*KEYS, "sample_ngrams", "quantity"], as_index=False).dimension.mean().assign(w_error=HALF)
+    means = melted.groupby([*KEYS, "sample_ngrams", "quantity"], as_index=False).dimension.mean()
+    return with_control(means.assign(w_error=HALF))
 
 
-def draw(curves: pd.DataFrame, halving: pd.DataFrame) -> Any:
+def draw(curves: pd.DataFrame, halving: pd.DataFrame) -> Figure:
     """A row for each corpus and tokenizer; columns: sample size, weighting, halving dimension."""
     rows = list(curves.groupby(["tokenizer", "corpus"], sort=False))
     figure, axes = plt.subplots(len(rows), 3, figsize=(WIDTH * 1.4, 2.7 * len(rows)), squeeze=False)
     for (by_size, by_control, by_ngrams), ((tokenizer, corpus), panel) in zip(axes, rows, strict=True):
-        plain = panel[(panel.weighting == "unit") & (panel.min_count == 1)]
-        names = [f"{size} 5-grams" if size == "all" else f"{int(size):,}" for size in plain.sample_size.unique()]
-        _draw_curves(by_size, plain, ["sample_size"], [name.replace(" 5-grams", "") for name in names], "viridis")
-        controls = panel[panel.at_largest]
-        kinds = controls[["weighting", "min_count"]].drop_duplicates().values.tolist()
-        labels = [variant_name(*kind) for kind in kinds]
-        _draw_curves(by_control, controls, ["weighting", "min_count"], labels, None)
+        _draw_curves(by_size, panel[(panel.weighting == "unit") & (panel.min_count == 1)], "sample_size", "viridis")
+        _draw_curves(by_control, panel[panel.at_largest], "control", None)
         _draw_halving(by_ngrams, halving[(halving.corpus == corpus) & (halving.tokenizer == tokenizer)])
-        by_size.set(ylabel=f"{corpus}, {tokenizer}\nW-error", title="sample size")
-        by_control.set(title=f"controls, sample: {controls.sample_size.iloc[0]}")
-    figure.suptitle("W-error against sample size, weighting and what token frequency alone gives (dashed)")
+        by_size.set_ylabel(f"{corpus}, {tokenizer}\nW-error")
+    axes[0, 0].set_title("sample size")
+    axes[0, 1].set_title("rows and contexts, largest sample")
+    axes[0, 2].set_title("where W-error halves")
+    figure.suptitle("W-error of the matrix (solid) and what token frequency alone gives (dashed)")
     return figure
 
 
-def _draw_curves(axis: Axes, curves: pd.DataFrame, by: list[str], labels: list[str], palette: str | None) -> None:
-    colours = sns.color_palette(palette, len(labels) + (palette is not None))
-    for colour, label, (_, group) in zip(colours, labels, curves.groupby(by, sort=False), strict=False):
+def _draw_curves(axis: Axes, curves: pd.DataFrame, by: str, palette: str | None) -> None:
+    groups = list(curves.groupby(by, sort=False))
+    colours = sns.color_palette(palette, len(groups))
+    for colour, marker, (label, group) in zip(colours, MARKERS * len(groups), groups, strict=False):
         for name, line in (("W", "-"), ("unigram", "--")):
             points = group[group.quantity == name]
-            axis.plot(points.dimension, points.w_error, line, color=colour, label=label if name == "W" else None)
-    axis.axhline(0.5, color="0.8", linewidth=0.6, zorder=0)
+            axis.plot(points.dimension, points.w_error, line, color=colour, linewidth=1.2)
+            if name == "W":
+                axis.plot([], [], line, color=colour, marker=marker, markersize=3, label=label)
+                marks = points.iloc[20::45]  # so that curves differ without colour
+                axis.plot(marks.dimension, marks.w_error, marker, color=colour, markersize=3)
+    axis.axhline(HALF, color="0.8", linewidth=0.6, zorder=0)
     axis.set(xscale="log", xlabel="dimension d kept", ylim=(0, 1))
     axis.legend(fontsize="x-small", loc="lower left")
 
 
 def _draw_halving(axis: Axes, halving: pd.DataFrame) -> None:
     axis.axhspan(*HALVES_AT, color="0.9", zorder=0, label="paper's range")
-    kinds = halving[["weighting", "min_count"]].drop_duplicates().sort_values(["min_count", "weighting"], ascending=[True, False])
-    for colour, (weighting, min_count) in zip(sns.color_palette(), kinds.values.tolist(), strict=False):
-        of_kind = halving[(halving.weighting == weighting) & (halving.min_count == min_count)].sort_values("sample_ngrams")
-        for name, line in (("W", "o-"), ("unigram", "o--")):
-            points = of_kind[of_kind.quantity == name]
-            axis.plot(points.sample_ngrams, points.dimension, line, color=colour, markersize=3)
-    axis.set(xscale="log", yscale="log", xlabel="n-grams in the sample", ylabel="d where W-error halves", title="halving")
+    groups = list(halving.sort_values("sample_ngrams").groupby("control", sort=False))
+    groups.sort(key=lambda group: (group[1].min_count.iloc[0], group[1].weighting.iloc[0] != "unit"))
+    for colour, marker, (_, group) in zip(
+        sns.color_palette(None, len(groups)), MARKERS * len(groups), groups, strict=False
+    ):
+        for name, line in (("W", "-"), ("unigram", "--")):
+            points = group[group.quantity == name]
+            axis.plot(points.sample_ngrams, points.dimension, line, marker=marker, color=colour, markersize=3)
+    axis.set(xscale="log", yscale="log", xlabel="n-grams in the sample", ylabel="dimension d")
     axis.legend(fontsize="x-small", loc="lower right")
 
 

@@ -44,13 +44,12 @@ def number(value: float) -> str:
     return "" if pd.isna(value) else f"{value:,.0f}"
 
 
-def summary_text(claims: pd.DataFrame, page: str) -> str:
+def summary_text(claims: pd.DataFrame, claims_path: str, page: str) -> str:
     """The few lines that a run ends with."""
     lines = [
-        f"{row.verdict + ':':16} {row.text}\n{'':16} published {row.published}; here {_ours(row)}"
-        for row in claims.itertuples()
+        f"{row.verdict}: {row.text}\n    published {row.published}; here {_ours(row)}" for row in claims.itertuples()
     ]
-    return "\n".join(["", *lines, "", f"report     {page}", "claims     results/claims.csv", ""])
+    return "\n".join(["", *lines, "", f"report     {page}", f"claims     {claims_path}", ""])
 
 
 def _ours(row: Any) -> str:
@@ -85,6 +84,7 @@ if __name__ == "__main__":
             figures(files.images, files.data, files.captions),
             json.loads(Path(files.provenance).read_text(encoding="utf-8")),
         )
-        for path, text in ((snakemake.output.page, page), (snakemake.output.summary, "")):
+        summary = summary_text(verdicts, files.claims, snakemake.output.page)
+        for path, text in ((snakemake.output.page, page), (snakemake.output.summary, summary)):
             with whole_file(path) as partial:
-                partial.write_text(text or summary_text(verdicts, snakemake.output.page), encoding="utf-8")
+                partial.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Rule `table_7`: the dimensions at which each curve of figure 7 halves and becomes negligible, ours and the paper's."""
+"""Rule `table_7`: where each curve of figure 7 halves and where it becomes negligible, ours and the paper's."""
 
 from typing import TYPE_CHECKING, Any
 
