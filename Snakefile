@@ -15,6 +15,7 @@ from scripts.common.configuration import (
     ngram_samples,
     sample_seeds,
     schema_error,
+    sort_keys,
     synthetic_corpora,
 )
 from scripts.common.jobs import InputError
@@ -29,6 +30,7 @@ configfile: "config.yaml"
 if error := schema_error(config):
     sys.exit(f"config: {error}")
 validate(config, "schemas/config.schema.yaml")  # fills in the defaults
+sort_keys(config)  # the order of keys in a file means nothing, so it must not rerun anything
 try:
     check_references(config)
 except InputError as error:

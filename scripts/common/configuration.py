@@ -76,6 +76,14 @@ def _suggest(word: Any, known: Iterable[Any]) -> str:
     return f", did you mean {close[0]}?" if close else ""
 
 
+def sort_keys(config: dict[str, Any]) -> None:
+    """Bring the keys of a config and of all mappings in it into alphabetical order, in place."""
+    for key in sorted(config):
+        config[key] = config.pop(key)
+        if isinstance(config[key], dict):
+            sort_keys(config[key])
+
+
 def check_references(config: dict[str, Any]) -> None:
     """Check what a schema cannot: that names, files and encodings exist. The config has its defaults by now.
 

@@ -58,7 +58,7 @@ def cut(pieces: Iterable[str], longest: int = PIECE) -> Iterator[str]:
     for piece in pieces:
         rest += piece
         while len(rest) > longest:
-            match = SAFE_CUT.search(rest, longest)
+            match = SAFE_CUT.search(rest, longest, 2 * longest + 1)
             if match is None and len(rest) <= 2 * longest:
                 break  # no safe place yet: wait for more text
             end = match.end() if match else longest

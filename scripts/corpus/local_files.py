@@ -111,7 +111,7 @@ def _split(pieces: Iterable[str], separator: str) -> Iterator[Iterable[str]]:
     """Cut a stream of text at each separator."""
     rest = ""
     for piece in pieces:
-        *whole, rest = (rest + piece.replace("\r\n", "\n")).split(separator)
+        *whole, rest = (rest + piece).replace("\r\n", "\n").split(separator)
         yield from ([text] for text in whole)
     yield [rest]
 

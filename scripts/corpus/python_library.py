@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import sys
 import sysconfig
+import warnings
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -48,7 +49,8 @@ def _source_docstrings() -> Iterator[str]:
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for text in _source_files():
         try:
-            nodes = ast.walk(ast.parse(text))
+            with warnings.catch_warnings(action="ignore"):
+                nodes = ast.walk(ast.parse(text))
         except SyntaxError:
             continue  # lib2to3 ships files in Python 2
         for node in nodes:
@@ -61,7 +63,8 @@ def _compiled_docstrings() -> Iterator[str]:
         if not _is_compiled(name):
             continue
         try:
-            module = importlib.import_module(name)
+            with warnings.catch_warnings(action="ignore"):  # some modules are deprecated
+                module = importlib.import_module(name)
         except ImportError:
             continue  # built without the library that it wraps
         members = [member for _, member in sorted(vars(module).items())]

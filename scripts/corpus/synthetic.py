@@ -76,6 +76,8 @@ class SyntheticLanguage:
     @cached_property
     def conditional(self) -> NDArray[np.float64]:
         """(r, V) B: the distinct rows of the true conditional matrix."""
+        if self.rank == 1:
+            return self.unigram[None]
         departure = np.cbrt(self._rng("departure").uniform(-1, 1, (self.rank, self.vocabulary_size)))
         for group in range(self.classes):  # keep every class's total probability
             members = self.token_class == group
@@ -83,8 +85,7 @@ class SyntheticLanguage:
                 :, None
             ]
         departure -= self.state_probability @ departure  # keep the unigram law
-        largest = np.abs(departure).max()
-        return self.unigram * (1 + (SPREAD / largest if largest > 0 else 0) * departure)
+        return self.unigram * (1 + SPREAD / np.abs(departure).max() * departure)
 
     @cached_property
     def entropy_nats(self) -> float:

@@ -70,7 +70,7 @@ def judge(claim: RangeClaim, curves: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def testable(table: pd.DataFrame, order: int, synthetic: list[str]) -> pd.DataFrame:
+def comparable(table: pd.DataFrame, order: int, synthetic: list[str]) -> pd.DataFrame:
     """Our curves that the paper's claims speak of: 5-grams of real text, and enough of them."""
     real = (table.source == "ours") & ~table.corpus.isin(synthetic)
     return table[real & (table.ngrams >= LEAST_NGRAMS) & (order == 5)]
@@ -78,7 +78,7 @@ def testable(table: pd.DataFrame, order: int, synthetic: list[str]) -> pd.DataFr
 
 if __name__ == "__main__":
     with job(snakemake):
-        ours = testable(
+        ours = comparable(
             read_csv("table_7", snakemake.input.table_7), snakemake.params.order, snakemake.params.synthetic
         )
         write_csv("claims", snakemake.output[0], pd.DataFrame([judge(claim, ours) for claim in RANK_OF_LANGUAGE]))

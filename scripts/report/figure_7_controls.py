@@ -93,12 +93,16 @@ def _draw_curves(axis: Axes, curves: pd.DataFrame, by: str, palette: str | None)
             points = group[group.quantity == name]
             axis.plot(points.dimension, points.w_error, line, color=colour, linewidth=1.2)
             if name == "W":
-                axis.plot([], [], line, color=colour, marker=marker, markersize=3, label=label)
+                axis.plot([], [], line, color=colour, marker=marker, markersize=3, label=_legend(str(label)))
                 marks = points.iloc[20::45]  # so that curves differ without colour
                 axis.plot(marks.dimension, marks.w_error, marker, color=colour, markersize=3)
     axis.axhline(HALF, color="0.8", linewidth=0.6, zorder=0)
     axis.set(xscale="log", xlabel="dimension d kept", ylim=(0, 1))
     axis.legend(fontsize="x-small", loc="lower left")
+
+
+def _legend(label: str) -> str:
+    return f"{int(label):,} n-grams" if label.isdigit() else f"{label} n-grams" if label == "all" else label
 
 
 def _draw_halving(axis: Axes, halving: pd.DataFrame) -> None:

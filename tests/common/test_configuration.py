@@ -1,0 +1,168 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.common.configuration import (
+    SCHEMA_FILE,
+    check_references,
+    ngram_samples,
+    sample_seeds,
+    schema_error,
+    sort_keys,
+    synthetic_corpora,
+)
+from scripts.common.jobs import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def changed(path, value):
+    """The default configuration with one key changed, or deleted if the value is ..."""
+    config = copy.deepcopy(DEFAULT)
+    *parents, last = path.split("/")
+    place = config
+    for part in parents:
+        place = place.setdefault(part, {})
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return config
+
+
+def test_default_is_valid():
+    assert schema_error(DEFAULT) is None
+    check_references(DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "ngrams/sampel_size",
+            5,
+            "ngrams.sampel_size: unknown key, did you mean sample_size?; allowed: controls, corpora",
+        ),
+        (
+            "ngrms",
+            {},
+            "ngrms: unknown key, did you mean ngrams?; allowed: corpora, ngrams, pathvars, report, tokenizers",
+        ),
+        ("ngrams/order", 6, "ngrams.order is 6; allowed: at most 5"),
+        ("ngrams/order", "five", "ngrams.order is 'five'; allowed: a whole number"),
+        ("ngrams/sample_size", "al", "ngrams.sample_size is 'al'; allowed: a whole number from 1, or all"),
+        ("ngrams/sample_size", True, "ngrams.sample_size is True; allowed: a whole number from 1, or all"),
+        (
+            "ngrams/controls/sample_sizes",
+            [10, -1],
+            "ngrams.controls.sample_sizes[1] is -1; allowed: a whole number from 1",
+        ),
+        ("ngrams/seeds", [1, 1], "ngrams.seeds is [1, 1]; allowed: a list of different whole numbers from 0"),
+        ("ngrams/corpora", [], "ngrams.corpora is []; allowed: a list of different names"),
+        ("ngrams/tokenizers", ..., "ngrams.tokenizers is missing"),
+        ("corpora/x", {"source": "locla"}, "corpora.x.source is 'locla', did you mean local?; allowed: python-docs, "),
+        ("corpora/x", {"source": "local"}, "corpora.x.paths is missing"),
+        (
+            "corpora/x",
+            {"source": "python-docs", "paths": ["a"]},
+            "corpora.x.paths: unknown key; allowed: max_documents, ",
+        ),
+        ("corpora/..", {"source": "python-docs"}, "corpora: '..' is not a name; allowed: letters, digits"),
+        ("tokenizers/bpe-8k/algorithm", "bpe", "tokenizers.bpe-8k.algorithm is 'bpe'; allowed: byte-bpe, word"),
+        ("report/published/bpe-8k", "gpt2", "report.published.bpe-8k is 'gpt2'; allowed: llama2, pythia"),
+        ("pathvars/results", "../x", "pathvars.results is '../x'; allowed: a folder below this one"),
+    ],
+)
+def test_schema_errors_are_one_line(path, value, message):
+    error = schema_error(changed(path, value))
+    assert error.startswith(message), error
+    assert "\n" not in error
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("ngrams/corpora", ["python-doc"], "ngrams.corpora names 'python-doc', did you mean python-docs?; allowed: "),
+        (
+            "ngrams/controls/tokenizers",
+            ["x"],
+            "ngrams.controls.tokenizers names 'x'; allowed: bpe-8k, bpe-32k, bpe-50k",
+        ),
+        (
+            "tokenizers/t",
+            {"source": "local", "path": "no.json"},
+            "tokenizers.t.path is 'no.json'; there is no such file",
+        ),
+        ("tokenizers/bpe-8k/corpora", ["x"], "tokenizers.bpe-8k.corpora names 'x'; allowed: "),
+        (
+            "corpora/s",
+            {"source": "synthetic", "vocabulary_size": 10, "rank": 11, "tokens": 5},
+            "corpora.s: rank is 11; with 10 tokens it can be 1 to 9",
+        ),
+        (
+            "corpora/l",
+            {"source": "local", "paths": ["no/*.txt"], "encoding": "utf-8"},
+            "corpora.l: no/*.txt: no such file or folder, and as a glob it matches nothing",
+        ),
+        (
+            "corpora/l",
+            {"source": "local", "paths": ["README.md"], "encoding": "utf-9"},
+            "corpora.l: unknown encoding: utf-9",
+        ),
+    ],
+)
+def test_references_are_checked(path, value, message, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = changed(path, value)
+    assert schema_error(config) is None
+    with pytest.raises(InputError) as caught:
+        check_references(config)
+    assert str(caught.value).startswith(message)
+
+
+def test_every_key_of_the_default_has_a_comment():
+    bare = [
+        line
+        for line in (ROOT / "config.yaml").read_text().splitlines()
+        if line.strip() and not line.lstrip().startswith("#") and "  # " not in line
+    ]
+    named = {"  bpe-8k:", "  bpe-32k:", "  bpe-50k:", "tokenizers:", "ngrams:", "report:"}
+    assert [line for line in bare if line not in named] == []
+
+
+def test_every_leaf_of_the_schema_is_described():
+    def leaves(node, path=""):
+        for name, child in node.get("properties", {}).items():
+            if (
+                child
+                and "properties" not in child
+                and "description" not in child
+                and child.get("$ref", "")[8:] != "folder"
+            ):
+                yield f"{path}.{name}"
+            yield from leaves(child, f"{path}.{name}")
+
+    schema = yaml.safe_load(SCHEMA_FILE.read_text())
+    parts = [schema, *(part for name, part in schema["$defs"].items() if name.count("_"))]
+    assert [leaf for part in parts for leaf in leaves(part)] == []
+
+
+def test_sorting_keys_changes_nothing_else():
+    config = copy.deepcopy(DEFAULT)
+    sort_keys(config)
+    assert config == DEFAULT
+    assert list(config["ngrams"])[:2] == ["controls", "corpora"]
+
+
+def test_samples_and_seeds():
+    samples = ngram_samples(DEFAULT, "controls")
+    assert {sample["tokenizer"] for sample in samples} == {"bpe-8k"}
+    assert {sample["sample_size"] for sample in samples} == {"10000", "100000", "1000000", "all"}
+    assert len(ngram_samples(DEFAULT, "figure_7")) == 4
+    assert sample_seeds(DEFAULT, "100000") == [0, 1, 2, 3, 4]
+    assert sample_seeds(DEFAULT, "10000") == [0]
+    assert sample_seeds(DEFAULT, "all") == [0]
+    assert synthetic_corpora(DEFAULT) == []

@@ -1,0 +1,75 @@
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from scripts.common.jobs import InputError
+from scripts.common.tables import arrow_schema, make_table, read_parts, read_table, write_tables
+
+COLUMNS = {
+    "corpus": "c",
+    "tokenizer": "t",
+    "sample_size": "all",
+    "seed": 0,
+    "weighting": "unit",
+    "min_count": 1,
+    "component_size": np.array([1, 3]),
+    "components": np.array([7, 2]),
+}
+
+
+def test_round_trip_in_parts(tmp_path):
+    path = tmp_path / "table.parquet"
+    write_tables("ngram_components", path, [COLUMNS, {**COLUMNS, "seed": 1}])
+    frame = read_table("ngram_components", path).to_pandas()
+    assert frame.seed.tolist() == [0, 0, 1, 1]
+    assert frame.components.tolist() == [7, 2, 7, 2]
+    assert [part["seed"][0].as_py() for part in read_parts("ngram_components", path, ["seed"])] == [0, 1]
+    assert pq.read_schema(path).equals(arrow_schema("ngram_components"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"components": np.array([0, 2])}, "column components runs from 0 to 2, allowed is 1 to inf"),
+        ({"components": None}, "column components holds 2 empty values"),
+        ({"colour": "red"}, r"columns \['colour'\] are missing or unknown"),
+    ],
+)
+def test_wrong_values_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        make_table("ngram_components", {**COLUMNS, **change})
+
+
+def test_numbers_must_be_finite():
+    columns = {name: COLUMNS[name] for name in list(COLUMNS)[:6]}
+    numbers = {"dimension": np.array([1]), "singular_value": np.array([np.nan]), "w_error": 0.0, "unigram_w_error": 0.0}
+    with pytest.raises(ValueError, match="singular_value holds a value that is not finite"):
+        make_table("ngram_spectrum", {**columns, **numbers})
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "other table"])
+def test_damaged_file_is_named(tmp_path, damage):
+    path = tmp_path / "table.parquet"
+    write_tables(
+        "ngram_components", path, [{**COLUMNS, "component_size": np.arange(1, 5001), "components": np.arange(1, 5001)}]
+    )
+    data = bytearray(path.read_bytes())
+    if damage == "truncate":
+        path.write_bytes(data[: len(data) // 2])
+    if damage == "flip":
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    name = "ngram_counts" if damage == "other table" else "ngram_components"
+    with pytest.raises(InputError, match=r"^\S*table\.parquet: .*delete it and run again") as caught:
+        read_table(name, path)
+    assert "\n" not in str(caught.value)
+
+
+def test_failed_write_leaves_nothing(tmp_path):
+    def parts():
+        yield COLUMNS
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_tables("ngram_components", tmp_path / "table.parquet", parts())
+    assert not list(tmp_path.iterdir())

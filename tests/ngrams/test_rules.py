@@ -1,0 +1,194 @@
+"""The three rules in a row, each script as Snakemake runs it, against W made by hand."""
+
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+from scripts.common.tables import read_table
+from scripts.common.token_files import write_tokens
+from scripts.corpus.python_library import python_docs
+from scripts.corpus.synthetic import SyntheticLanguage
+
+PYTHIA = Path(__file__).resolve().parents[3] / "shared" / "data" / "pythia-tokenizer.json"
+TABLES = ("spectrum", "summary", "components")
+
+
+@pytest.fixture
+def pipeline(run_script, tmp_path):
+    """documents of ids -> the tables ngram_counts, ngram_matrix, ngram_spectrum, ngram_summary, ngram_components."""
+
+    def run(documents, vocabulary_size, sample_size="all", order=5, seeds=(0,), min_counts=(), cross_documents=False):
+        arrays = [np.array(document, np.uint32) for document in documents]
+        write_tokens(tmp_path / "t.json", arrays, vocabulary_size, {"corpus": "c", "tokenizer": "t"})
+        keys = {"corpus": "c", "tokenizer": "t", "sample_size": sample_size}
+        files = {name: tmp_path / f"{name}.parquet" for name in ("counts", "matrix", *TABLES)}
+        record = {"record": tmp_path / "t.json"}
+        options = {"order": order, "cross_documents": cross_documents, "seeds": list(seeds)}
+        run_script("ngrams/ngram_counts.py", input=record, output=[files["counts"]], params=options, wildcards=keys)
+        run_script("ngrams/ngram_matrix.py", input=[files["counts"]], output=[files["matrix"]], wildcards=keys)
+        run.log = run_script(
+            "ngrams/ngram_spectrum.py",
+            input={"matrix": files["matrix"], **record},
+            output={name: files[name] for name in TABLES},
+            params={"min_counts": list(min_counts)},
+            wildcards=keys,
+        )
+        return {name: read_table(f"ngram_{name}", path).to_pandas() for name, path in files.items()}
+
+    return run
+
+
+def matrix_by_hand(documents, vocabulary_size, order=5, min_count=1, weighting="unit"):
+    followers = defaultdict(Counter)
+    for document in documents:
+        for i in range(len(document) - order + 1):
+            *context, next_token = document[i : i + order]
+            followers[tuple(context)][next_token] += 1
+    rows = []
+    for context in sorted(followers):
+        total = followers[context].total()
+        row = np.zeros(vocabulary_size)
+        for token, count in followers[context].items():
+            row[token] = count / total * (np.sqrt(total) if weighting == "count" else 1)
+        if total >= min_count:
+            rows.append(row)
+    return np.array(rows)
+
+
+def some_documents(seed=0, documents=6, length=300, vocabulary_size=12):
+    rng = np.random.default_rng(seed)
+    law = 1 / np.arange(1, vocabulary_size + 1)
+    return [rng.choice(vocabulary_size, length, p=law / law.sum()).tolist() for _ in range(documents)]
+
+
+@pytest.mark.parametrize("order", [2, 3, 4, 5])
+def test_matrix_and_spectrum_equal_those_by_hand(pipeline, order):
+    documents = some_documents()
+    tables = pipeline(documents, 12, order=order, min_counts=[2, 5])
+    matrix = np.zeros_like(matrix_by_hand(documents, 12, order))
+    matrix[tables["matrix"].row, tables["matrix"].next_token] = tables["matrix"].probability
+    np.testing.assert_allclose(matrix, matrix_by_hand(documents, 12, order), rtol=1e-12)
+    for (weighting, min_count), spectrum in tables["spectrum"].groupby(["weighting", "min_count"], observed=True):
+        by_hand = matrix_by_hand(documents, 12, order, min_count, weighting)
+        values = np.linalg.svd(by_hand[:, by_hand.any(0)], compute_uv=False)
+        found = spectrum.singular_value.to_numpy()
+        np.testing.assert_allclose(found[: len(values)], values, atol=1e-7)
+        tail = np.sqrt(np.maximum(0, 1 - np.cumsum(values**2) / (values**2).sum()))
+        np.testing.assert_allclose(spectrum.w_error.to_numpy()[: len(values)], tail, atol=1e-7)
+
+
+def test_summary_by_hand(pipeline):
+    documents = some_documents()
+    tables = pipeline(documents, 12, min_counts=[2])
+    for row in tables["summary"].itertuples():
+        by_hand = matrix_by_hand(documents, 12, 5, row.min_count, row.weighting)
+        plain = matrix_by_hand(documents, 12, 5, row.min_count)
+        assert row.contexts == len(by_hand)
+        assert row.one_hot_contexts == ((plain == 1).any(1)).sum()
+        assert row.types == by_hand.any(0).sum()
+        assert row.rank == np.linalg.matrix_rank(by_hand)
+        assert row.frobenius_norm == pytest.approx(np.linalg.norm(by_hand))
+        values = np.linalg.svd(by_hand, compute_uv=False) ** 2
+        errors = np.sqrt(1 - np.cumsum(values) / values.sum() + 1e-15)
+        assert row.halving_dimension == 1 + np.argmax(errors <= 0.5)
+    assert set(tables["summary"].weighting) == {"unit", "count"}
+    sizes = tables["components"]
+    counted = (sizes.component_size * sizes.components).groupby([sizes.weighting, sizes.min_count], observed=True).sum()
+    assert sorted(counted) == sorted(tables["summary"].types)
+
+
+def test_unigram_baseline_counts_last_tokens(pipeline):
+    documents = some_documents()
+    tables = pipeline(documents, 12)
+    last = Counter(document[i + 4] for document in documents for i in range(len(document) - 4))
+    shares = np.cumsum([count for _, count in last.most_common()]) / last.total()
+    unit = tables["spectrum"][tables["spectrum"].weighting == "unit"]
+    np.testing.assert_allclose(unit.unigram_w_error, np.sqrt(np.maximum(0, 1 - shares)), atol=1e-7)
+
+
+def test_seeds_give_different_samples_of_the_right_size(pipeline):
+    tables = pipeline(some_documents(), 12, sample_size="500", seeds=[3, 4])
+    assert tables["counts"].groupby("seed")["count"].sum().to_dict() == {3: 500, 4: 500}
+    summary = tables["summary"][tables["summary"].weighting == "unit"]
+    assert summary.seed.tolist() == [3, 4]
+    assert summary.contexts.iloc[0] != summary.contexts.iloc[1]
+
+
+def test_crossing_documents_is_a_choice(pipeline):
+    documents = [[1, 2, 3, 4], [5, 6]]
+    with pytest.raises(SystemExit, match="error: corpus c: no 5-gram in it, its longest document has 4 tokens"):
+        pipeline(documents, 10)
+    assert len(pipeline(documents, 10, cross_documents=True)["counts"]) == 2
+
+
+@pytest.mark.parametrize(("documents", "longest"), [([], 0), ([[]], 0), ([[3]], 1), ([[1, 2, 3, 4]], 4)])
+def test_too_little_text_is_one_clear_line(pipeline, documents, longest):
+    message = f"error: corpus c: no 5-gram in it, its longest document has {longest} tokens"
+    with pytest.raises(SystemExit, match=message):
+        pipeline(documents, 10)
+
+
+def test_one_repeated_token(pipeline):
+    tables = pipeline([[7] * 100], 10, min_counts=[50, 100])
+    assert tables["spectrum"].groupby(["weighting", "min_count"], observed=True).singular_value.first().to_dict() == {
+        ("unit", 1): 1.0,
+        ("unit", 50): 1.0,
+        ("count", 1): pytest.approx(np.sqrt(96)),
+    }
+    assert "no context is seen 100 times" in pipeline.log
+
+
+def test_exact_counts_of_a_language_give_exactly_its_rank(pipeline):
+    """Counts proportional to the truth, so no sampling noise: every document is one 5-gram."""
+    rows = np.array([[6, 3, 2, 1], [1, 2, 3, 6], [4, 4, 2, 2]])  # of 12; rank 3
+    truth = np.array([rows[sum(context) % 3] for context in np.ndindex(4, 4, 4, 4)])
+    documents = [
+        [*context, token]
+        for context, counts in zip(np.ndindex(4, 4, 4, 4), truth, strict=True)
+        for token in range(4)
+        for _ in range(counts[token])
+    ]
+    tables = pipeline(documents, 4)
+    unit = tables["spectrum"][tables["spectrum"].weighting == "unit"].singular_value.to_numpy()
+    np.testing.assert_allclose(unit, np.linalg.svd(truth / 12, compute_uv=False), atol=1e-6)
+    assert unit[3] == 0
+    assert tables["summary"]["rank"].tolist() == [3, 3]
+
+
+def test_the_rank_of_a_sampled_language_is_found(pipeline):
+    """As many singular values stand above the edge of sampling noise as the true matrix has, and they are its own.
+
+    A row of n counts, scaled by sqrt(n), has noise of covariance diag(p) - ppᵀ whatever n: over all contexts the
+    largest singular value of the noise is sqrt(contexts · largest eigenvalue of the mean covariance), here seen in
+    the directions that the true matrix leaves empty.
+    """
+    language = SyntheticLanguage(8, 3, seed=5)
+    tables = pipeline([language.sample(3_000_000, document=0)], 8, min_counts=[100])
+    weighted = tables["spectrum"][tables["spectrum"].weighting == "count"].singular_value.to_numpy()
+    contexts = np.array(list(np.ndindex(8, 8, 8, 8)))
+    rows = language.conditional[language.states(contexts)]
+    beside = np.linalg.svd(language.conditional)[2][3:]  # directions in which the true matrix is zero
+    noise = beside @ (np.diag(rows.sum(0)) - rows.T @ rows) @ beside.T
+    edge = np.sqrt(np.linalg.eigvalsh(noise)[-1])
+    assert (weighted > 1.2 * edge).sum() == 3
+    assert weighted[3] == pytest.approx(edge, rel=0.05)
+    true = np.linalg.svd(np.sqrt(language.state_probability)[:, None] * language.conditional, compute_uv=False)
+    np.testing.assert_allclose(weighted[:3] / np.sqrt(3_000_000), true[:3], rtol=0.03)
+
+
+@pytest.mark.skipif(not PYTHIA.is_file(), reason="Pythia's tokenizer.json is not at ../shared/data")
+def test_english_in_pythias_vocabulary(pipeline):
+    tokenizer = Tokenizer.from_file(str(PYTHIA))
+    texts = [text for _, text in zip(range(300), python_docs(), strict=False)]
+    documents = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
+    tables = pipeline(documents, 50277, sample_size="3000", seeds=[1])
+    summary = tables["summary"].iloc[0]
+    assert (summary.vocabulary_size, summary.ngrams) == (50277, 3000)
+    dense = np.zeros((summary.contexts, 50277))
+    dense[tables["matrix"].row, tables["matrix"].next_token] = tables["matrix"].probability
+    values = np.linalg.svd(dense[:, dense.any(0)], compute_uv=False)
+    unit = tables["spectrum"][tables["spectrum"].weighting == "unit"]
+    np.testing.assert_allclose(unit.singular_value, values, atol=1e-7)

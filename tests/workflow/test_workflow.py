@@ -1,0 +1,234 @@
+"""The whole workflow on config/smoke.yaml: what comes out, and what runs again after which change."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import yaml
+
+from scripts.common.tables import read_csv, read_table
+from tests.conftest import copy_project
+
+SMOKE = ["--configfile", "config/smoke.yaml"]
+REPORT = {"provenance", "report", "all"}
+pytestmark = pytest.mark.xdist_group("workflow")  # one process: the project is run once for all of these
+
+
+def snakemake(project, *arguments, check=True, **options):
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    result = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, **options)
+    if check and result.returncode:
+        raise AssertionError(result.stdout + result.stderr)
+    return result.stdout + result.stderr
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A copy of the project in which the smoke configuration has been run."""
+    project = copy_project(tmp_path_factory.mktemp("workflow") / "project")
+    snakemake(project, "--cores", "2", *SMOKE)
+    return project
+
+
+def results_of(project):
+    return {
+        str(path.relative_to(project)): path.read_bytes()
+        for path in sorted((project / "results").rglob("*"))
+        if path.is_file()
+    }
+
+
+def would_run(project, *arguments):
+    """The rules that a dry run says it would run, and how often."""
+    output = snakemake(project, "--cores", "2", "--dry-run", *arguments)
+    jobs = output.split("Job stats:")[1].split("\n\n")[0] if "Job stats:" in output else ""
+    return {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", jobs, re.MULTILINE) if name != "total"}
+
+
+def edited(project, tmp_path, path, value):
+    """The smoke configuration with one key changed, as another file."""
+    config = yaml.safe_load((project / "config" / "smoke.yaml").read_text())
+    *parents, last = path.split("/")
+    place = config
+    for part in parents:
+        place = place.setdefault(part, {})
+    place[last] = value
+    (tmp_path / "edited.yaml").write_text(yaml.safe_dump(config))
+    return ["--configfile", str(tmp_path / "edited.yaml")]
+
+
+def test_every_output_is_there(finished):
+    results = finished / "results" / "smoke"
+    for figure in ("figure_7", "figure_7_controls"):
+        for kind in ("pdf", "png", "csv"):
+            assert (results / "figures" / f"{figure}.{kind}").stat().st_size > 1000
+    claims = read_csv("claims", results / "claims.csv")
+    assert set(claims.verdict) == {"not tested in this configuration"}
+    table = pd.read_csv(results / "tables" / "table_7.csv")
+    assert len(table[table.source == "ours"]) == 4
+    assert len(table[table.source == "paper"]) == 6
+    provenance = json.loads((results / "provenance.json").read_text())
+    assert provenance["config"]["ngrams"]["sample_size"] == 5000
+    assert provenance["packages"]["snakemake"].startswith("9.")
+    assert all(len(record["sha256"]) == 64 for record in provenance["inputs"].values())
+    page = (results / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 2
+    assert not re.search(r"""(src|href)=["']https?:""", page)
+
+
+def test_every_job_leaves_a_log_and_a_time(finished):
+    logs = finished / "logs" / "smoke"
+    names = {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.log")}
+    assert len(names) == 38
+    assert {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.tsv")} == names
+
+
+def test_tables_agree_with_each_other(finished):
+    sample = finished / "results" / "smoke" / "ngrams" / "python-docs" / "bpe-1k" / "5000"
+    summary = read_table("ngram_summary", sample / "ngram_summary.parquet").to_pandas()
+    spectrum = read_table("ngram_spectrum", sample / "ngram_spectrum.parquet").to_pandas()
+    keys = ["seed", "weighting", "min_count"]
+    squares = (spectrum.singular_value**2).groupby([spectrum[key] for key in keys], observed=True).sum()
+    norms = summary.set_index(keys).frobenius_norm ** 2
+    pd.testing.assert_series_equal(squares.sort_index(), norms.sort_index(), check_names=False, check_index_type=False)
+    assert summary.seed.unique().tolist() == [0, 1]
+
+
+def test_nothing_runs_again(finished):
+    start = time.monotonic()
+    assert would_run(finished, *SMOKE) == {}
+    assert time.monotonic() - start < 15
+
+
+def test_a_fresh_clone_runs_nothing_again(finished):
+    for path in finished.rglob("*"):
+        if path.is_file() and not {"results", "logs", ".snakemake"} & set(path.parts):
+            path.touch()
+    assert would_run(finished, *SMOKE) == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "rules"),
+    [
+        ("report/palette", "deep", {"figure_7", "figure_7_controls"}),
+        ("report/published", {"words": "pythia"}, {"figure_7"}),
+        ("ngrams/min_counts", [3], {"ngram_spectrum", "figure_7", "figure_7_controls", "table_7", "claims"}),
+        ("ngrams/controls/sample_sizes", [1000, "all"], {"figure_7_controls"}),
+        ("ngrams/threads", 2, set()),
+    ],
+)
+def test_an_edit_runs_only_what_it_must(finished, tmp_path, path, value, rules):
+    assert set(would_run(finished, *edited(finished, tmp_path, path, value))) == rules | REPORT
+
+
+def test_another_sample_size_counts_again_but_reads_no_text(finished, tmp_path):
+    rerun = would_run(finished, *edited(finished, tmp_path, "ngrams/sample_size", 4000))
+    assert not {"corpus", "tokenizer", "tokens"} & set(rerun)
+    # two tokenizers and two corpora at the new size; at the old one only the first seed is left for the controls
+    assert rerun["ngram_counts"] == rerun["ngram_spectrum"] == 6
+
+
+def test_another_vocabulary_touches_one_tokenizer(finished, tmp_path):
+    rerun = would_run(finished, *edited(finished, tmp_path, "tokenizers/words/vocabulary_size", 900))
+    assert (rerun["tokenizer"], rerun["tokens"], rerun["ngram_counts"]) == (1, 2, 2)
+    assert "figure_7_controls" not in rerun
+
+
+def test_comments_run_nothing_and_formulas_what_depends_on_them(finished, tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(finished, project)
+    module = project / "scripts" / "ngrams" / "spectrum.py"
+    text = module.read_text()
+    module.write_text(text.replace('"""The exact', '"""All the exact') + "\n# a remark\n")
+    assert would_run(project, *SMOKE) == {}
+    module.write_text(text.replace("np.sqrt(beyond[1:] / beyond[0])", "np.sqrt(beyond[1:] / beyond[0]) * 1"))
+    rerun = would_run(project, *SMOKE)
+    assert rerun["ngram_spectrum"] == 8
+    assert not {"corpus", "tokens", "ngram_counts", "ngram_matrix"} & set(rerun)
+
+
+def test_a_changed_text_file_is_read_again(project, tmp_path):
+    (project / "mine").mkdir()
+    text = project / "mine" / "a.txt"
+    text.write_text("one two three four five six seven " * 40)
+    config = edited(project, tmp_path, "corpora/mine", {"source": "local", "paths": ["mine"]})
+    target = "results/smoke/corpus/text/mine.json"
+    snakemake(project, "--cores", "1", target, *config)
+    assert json.loads((project / target).read_text())["files"][0]["name"] == "mine/a.txt"
+    assert would_run(project, target, *config) == {}
+    text.write_text("other words " * 40)
+    assert would_run(project, target, *config) == {"corpus": 1}
+    (project / "mine" / "b.txt").write_text("more")
+    assert would_run(project, target, *config) == {"corpus": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        ("ngrams/sampel_size", 5, "config: ngrams.sampel_size: unknown key, did you mean sample_size?; allowed: "),
+        ("ngrams/corpora", ["python-doc"], "config: ngrams.corpora names 'python-doc', did you mean python-docs?; "),
+    ],
+)
+def test_a_wrong_config_stops_with_one_line(project, tmp_path, path, value, line):
+    output = snakemake(project, "--cores", "1", *edited(project, tmp_path, path, value), check=False)
+    assert output.rstrip().splitlines()[-1].startswith(line)
+    assert output.count("config: ") == 1
+    assert "Traceback" not in output
+    assert not (project / "results").exists()
+
+
+def test_one_bad_corpus_stops_only_itself(project, tmp_path):
+    (project / "bad.txt").write_bytes(b"abc\xff")
+    config = edited(project, tmp_path, "corpora/bad", {"source": "local", "paths": ["bad.txt"]})
+    targets = [f"results/smoke/corpus/text/{name}.json" for name in ("bad", "synthetic")]
+    output = snakemake(project, "--cores", "1", *targets, *config, check=False)
+    assert "error: bad.txt: byte 3 is not utf-8 text; name the file's `encoding`" in output
+    assert (project / targets[1]).exists()
+    assert not (project / targets[0]).exists()
+    assert "Traceback" not in (project / "logs/smoke/corpus/corpus/bad.log").read_text()
+
+
+@pytest.mark.parametrize("seconds", [4, 9])
+def test_killed_and_started_again_gives_the_same_bytes(finished, project, seconds):
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *SMOKE]
+    with subprocess.Popen(
+        command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as run:
+        time.sleep(seconds)
+        os.killpg(run.pid, signal.SIGKILL)
+    snakemake(project, "--unlock", *SMOKE)
+    snakemake(project, "--cores", "2", *SMOKE)
+    undisturbed, resumed = results_of(finished), results_of(project)
+    assert set(resumed) == set(undisturbed)
+    assert [name for name in resumed if resumed[name] != undisturbed[name]] == []
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip"])
+def test_damaged_results_are_noticed_by_the_next_reader(finished, tmp_path, damage):
+    project = tmp_path / "project"
+    shutil.copytree(finished, project)
+    tokens = project / "results" / "smoke" / "corpus" / "tokens" / "python-docs" / "words.bin"
+    data = bytearray(tokens.read_bytes())
+    data[10] ^= 1
+    tokens.write_bytes(data if damage == "flip" else data[:-2])
+    output = snakemake(project, "--cores", "1", "-R", "ngram_counts", "--until", "ngram_counts", *SMOKE, check=False)
+    assert re.search(r"error: results/smoke/corpus/tokens/python-docs/words\.bin: .*delete it and run again", output)
+
+
+def test_snakemakes_own_report(finished):
+    snakemake(finished, "--report", "report.html", *SMOKE)
+    page = (finished / "report.html").read_text()
+    assert "The rank of language" in page
+
+
+def test_targets_by_name_read_as_documentation(finished):
+    listed = snakemake(finished, "--list")
+    for name in ("all", "figures", "tables", "claims", "report", "figure_7", "ngram_spectrum"):
+        assert re.search(rf"^{name}$", listed, re.MULTILINE)
