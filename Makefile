@@ -1,11 +1,12 @@
 # make run     set everything up and run the default experiment
 # make test    the tests
-# make check   formatting, lint, types
+# make check   formatting, lint, types, a dry run of every configuration
+# make bench   time and memory beside named peers
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
 
-.PHONY: run test check requirements clean
+.PHONY: run test check bench requirements clean
 
 run: .venv/run
 	@start=$$(date +%s); $(BIN)/snakemake --cores $(CORES) && cat results/summary.txt && \
@@ -34,6 +35,11 @@ check: .venv/dev
 .venv/dev: requirements-dev.txt .venv/run
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
+
+# time and memory beside named peers; writes benchmarks/RESULTS.md
+bench: .venv/dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	for name in counting spectrum default_run; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # pin every package, also those that come along, for every platform (needs uv)
 requirements:

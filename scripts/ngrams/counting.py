@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 KEY_BITS = 16  # of a token within a key
 FAST_TYPES = 1 << KEY_BITS  # distinct ids that the fast path can tell apart
 MAX_ORDER = 5  # one token for the bucket, four for the key
+ALL_BITS = (1 << 64) - 1
+SMALL = 24  # keys in a bucket that is sorted by insertion
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,16 @@ def _count_fast(ids: NDArray[Any], starts: NDArray[np.bool_], order: int) -> Ngr
     bounds = np.cumsum(buckets)  # bounds[t] is where the bucket of first token t begins
     keys = np.empty(bounds[-1], np.uint64)
     _fill_buckets(ids, starts, order, bounds[:-1].copy(), keys)
-    for token in np.flatnonzero(np.diff(bounds) > 1):
+    _sort_small(keys, bounds)
+    for token in np.flatnonzero(np.diff(bounds) > SMALL):
         keys[bounds[token] : bounds[token + 1]].sort()  # numpy sorts 64-bit keys with vector instructions
-    distinct = _count_runs(keys, bounds)
-    tokens, counts = np.empty((order, distinct), ids.dtype), np.empty(distinct, np.int64)
-    _write_runs(keys, bounds, tokens, counts)
-    return NgramCounts(tokens, counts)
+    counts = np.empty(len(keys), np.int64)  # takes memory only as far as it is written
+    runs = np.empty(FAST_TYPES, np.int64)
+    distinct = _find_runs(keys, bounds, counts, runs)
+    tokens = np.empty((order, distinct), ids.dtype)
+    tokens[0] = np.repeat(np.arange(FAST_TYPES).astype(ids.dtype), runs)
+    _unpack(keys[:distinct], tokens[1:])
+    return NgramCounts(tokens, counts[:distinct])
 
 
 def _count_wide(ids: NDArray[Any], starts: NDArray[np.bool_], order: int) -> NgramCounts:
@@ -116,37 +122,58 @@ def _count_first_tokens(ids, starts, buckets):
 
 @numba.njit(cache=True)
 def _fill_buckets(ids, starts, order, cursor, keys):
-    for position in range(len(ids)):
-        if starts[position]:
-            key = np.uint64(0)
-            for offset in range(1, order):
-                key = (key << np.uint64(KEY_BITS)) | np.uint64(ids[position + offset])
+    mask = np.uint64(ALL_BITS) >> np.uint64(KEY_BITS * (MAX_ORDER - order))
+    key = np.uint64(0)  # of the order - 1 tokens up to and with `last`
+    for last in range(len(ids)):
+        key = ((key << np.uint64(KEY_BITS)) | np.uint64(ids[last])) & mask
+        position = last - order + 1
+        if position >= 0 and starts[position]:
             token = ids[position]
             keys[cursor[token]] = key
             cursor[token] += 1
 
 
 @numba.njit(cache=True)
-def _count_runs(keys, bounds):
-    distinct = 0
+def _sort_small(keys, bounds):
+    """Sort the buckets that are too small for a call of numpy to pay, by insertion."""
     for token in range(len(bounds) - 1):
-        for position in range(bounds[token], bounds[token + 1]):
-            distinct += position == bounds[token] or keys[position] != keys[position - 1]
-    return distinct
+        begin, end = bounds[token], bounds[token + 1]
+        if end - begin > SMALL:
+            continue
+        for position in range(begin + 1, end):
+            key = keys[position]
+            while position > begin and keys[position - 1] > key:
+                keys[position] = keys[position - 1]
+                position -= 1
+            keys[position] = key
 
 
 @numba.njit(cache=True)
-def _write_runs(keys, bounds, tokens, counts):
-    order = len(tokens)
+def _find_runs(keys, bounds, counts, runs):
+    """Move the distinct keys to the front, count each, and note how many each bucket has.
+
+    Every key is written, whether new or not: a branch that cannot be foretold would cost more.
+    """
     run = -1
+    start = 0
     for token in range(len(bounds) - 1):
+        before = run
+        previous = np.uint64(0)
         for position in range(bounds[token], bounds[token + 1]):
             key = keys[position]
-            if position > bounds[token] and key == keys[position - 1]:
-                counts[run] += 1
-                continue
-            run += 1
-            counts[run] = 1
-            tokens[0, run] = token
-            for offset in range(1, order):
-                tokens[offset, run] = (key >> np.uint64(KEY_BITS * (order - 1 - offset))) & np.uint64(FAST_TYPES - 1)
+            new = (key != previous) | (position == bounds[token])
+            run += new
+            start = position if new else start
+            keys[run] = previous = key
+            counts[run] = position + 1 - start
+        runs[token] = run - before
+    return run + 1
+
+
+@numba.njit(cache=True)
+def _unpack(keys, tokens):
+    for row in range(len(tokens)):
+        shift = np.uint64(KEY_BITS * (len(tokens) - 1 - row))
+        column = tokens[row]
+        for position in range(len(keys)):
+            column[position] = (keys[position] >> shift) & np.uint64(FAST_TYPES - 1)

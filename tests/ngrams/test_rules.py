@@ -159,24 +159,23 @@ def test_exact_counts_of_a_language_give_exactly_its_rank(pipeline):
 
 
 def test_the_rank_of_a_sampled_language_is_found(pipeline):
-    """As many singular values stand above the edge of sampling noise as the true matrix has, and they are its own.
+    """The singular values are those of the true matrix plus those of sampling noise, and three stand above the noise.
 
-    A row of n counts, scaled by sqrt(n), has noise of covariance diag(p) - ppᵀ whatever n: over all contexts the
-    largest singular value of the noise is sqrt(contexts · largest eigenvalue of the mean covariance), here seen in
-    the directions that the true matrix leaves empty.
+    A row of n counts, scaled by sqrt(n), has noise of covariance diag(p) - ppᵀ whatever n is. So to first order the
+    i-th eigenvalue of WᵀW is tokens · σ_i² + v_iᵀ N v_i, with σ and v of the true matrix and N the sum of the
+    covariances over contexts; beside the true row space N alone is left.
     """
-    language = SyntheticLanguage(8, 3, seed=5)
-    tables = pipeline([language.sample(3_000_000, document=0)], 8, min_counts=[100])
-    weighted = tables["spectrum"][tables["spectrum"].weighting == "count"].singular_value.to_numpy()
-    contexts = np.array(list(np.ndindex(8, 8, 8, 8)))
-    rows = language.conditional[language.states(contexts)]
-    beside = np.linalg.svd(language.conditional)[2][3:]  # directions in which the true matrix is zero
-    noise = beside @ (np.diag(rows.sum(0)) - rows.T @ rows) @ beside.T
-    edge = np.sqrt(np.linalg.eigvalsh(noise)[-1])
-    assert (weighted > 1.2 * edge).sum() == 3
-    assert weighted[3] == pytest.approx(edge, rel=0.05)
-    true = np.linalg.svd(np.sqrt(language.state_probability)[:, None] * language.conditional, compute_uv=False)
-    np.testing.assert_allclose(weighted[:3] / np.sqrt(3_000_000), true[:3], rtol=0.03)
+    language, tokens = SyntheticLanguage(8, 3, seed=5), 3_000_000
+    tables = pipeline([language.sample(tokens, document=0)], 8)
+    found = tables["spectrum"][tables["spectrum"].weighting == "count"].singular_value.to_numpy()
+    rows = language.conditional[language.states(np.array(list(np.ndindex(8, 8, 8, 8))))]
+    noise = np.diag(rows.sum(0)) - rows.T @ rows
+    _, values, vectors = np.linalg.svd(np.sqrt(language.state_probability)[:, None] * language.conditional)
+    signal = np.sqrt(tokens * values**2 + np.einsum("ij,jk,ik->i", vectors[:3], noise, vectors[:3]))
+    np.testing.assert_allclose(found[:3], signal, rtol=0.02)
+    edge = np.sqrt(np.linalg.eigvalsh(vectors[3:] @ noise @ vectors[3:].T)[-1])
+    assert found[3] == pytest.approx(edge, rel=0.05)
+    assert (found > 1.5 * edge).sum() == 3
 
 
 @pytest.mark.skipif(not PYTHIA.is_file(), reason="Pythia's tokenizer.json is not at ../shared/data")
