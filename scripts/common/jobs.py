@@ -75,10 +75,13 @@ class _LogStream:
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; it becomes `path` only if the body succeeds."""
+    """Yield a temporary name beside `path`; it becomes `path` only if the body succeeds.
+
+    The name is always the same, so that what a killed job left is written over by the next.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.partial")
     try:
         yield partial
         partial.replace(path)

@@ -1,7 +1,9 @@
 """Every table of the project: Parquet, with the columns that schemas/tables.yaml names, checked both ways.
 
+write_tables("ngram_spectrum", path, parts)
 table = read_table("ngram_spectrum", path)
-write_table("ngram_spectrum", path, columns)
+
+`python -m scripts.common.tables` prints docs/tables.md.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -86,13 +88,8 @@ def _check_values(name: str, table: pa.Table) -> None:
             raise ValueError(f"table {name}: column {column} runs from {found}, allowed is {low} to {high}")
 
 
-def write_table(name: str, path: str | Path, columns: Mapping[str, Any]) -> None:
-    """Write the table `name` from arrays (a scalar fills its column), whole or not at all."""
-    write_tables(name, path, [columns])
-
-
 def write_tables(name: str, path: str | Path, parts: Iterable[Mapping[str, Any]]) -> None:
-    """Write the table `name` part by part, each a row group; only one is in memory at a time.
+    """Write the table `name`, whole or not at all, part by part: each is a row group, only one is in memory at a time.
 
     Raises ValueError as `make_table`, or if a part has more rows than a row group can hold.
     """
@@ -159,3 +156,20 @@ def _reading(path: str | Path, read: Any) -> Any:
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: cannot be read ({reason}); delete it and run again to rebuild it") from error
+
+
+def describe_tables() -> str:
+    """All tables and their columns in Markdown."""
+    tables = yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
+    text = "# Tables\n\nWritten from `schemas/tables.yaml` by `python -m scripts.common.tables > docs/tables.md`.\n"
+    for name, table in tables.items():
+        text += f"\n## {name}\n\n{table['description']}\n\n| column | type | meaning | allowed |\n|---|---|---|---|\n"
+        for column, rule in table["columns"].items():
+            allowed = [f"{sign} {rule[bound]}" for sign, bound in (("≥", "minimum"), ("≤", "maximum")) if bound in rule]
+            allowed += ["may be empty"] * rule.get("nullable", False)
+            text += f"| `{column}` | {rule['type']} | {rule['description']} | {', '.join(allowed)} |\n"
+    return text
+
+
+if __name__ == "__main__":
+    print(describe_tables(), end="")

@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from scripts.common.jobs import InputError
-from scripts.common.tables import arrow_schema, make_table, read_parts, read_table, write_tables
+from scripts.common.tables import arrow_schema, describe_tables, make_table, read_parts, read_table, write_tables
 
 COLUMNS = {
     "corpus": "c",
@@ -73,3 +75,7 @@ def test_failed_write_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError):
         write_tables("ngram_components", tmp_path / "table.parquet", parts())
     assert not list(tmp_path.iterdir())
+
+
+def test_the_page_on_tables_is_up_to_date():
+    assert Path("docs/tables.md").read_text(encoding="utf-8") == describe_tables()

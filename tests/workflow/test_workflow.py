@@ -232,3 +232,19 @@ def test_targets_by_name_read_as_documentation(finished):
     listed = snakemake(finished, "--list")
     for name in ("all", "figures", "tables", "claims", "report", "figure_7", "ngram_spectrum"):
         assert re.search(rf"^{name}$", listed, re.MULTILINE)
+
+
+def test_the_code_in_the_readme_runs(finished):
+    code = re.search(r"```python\n(.*?)```", (finished / "README.md").read_text(), re.DOTALL).group(1)
+    code = code.replace("results/", "results/smoke/").replace("bpe-32k/100000", "bpe-1k/5000")
+    check = "assert len(errors) and errors[-1] < 1e-9 < errors[0]"
+    subprocess.run([sys.executable, "-c", f"{code}\n{check}"], cwd=finished, check=True)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/figures.md", "docs/method.md"])
+def test_pages_name_only_what_exists(finished, page):
+    text = (finished / page).read_text()
+    named = set(re.findall(r"`((?:config|docs|scripts|rules|resources|benchmarks)/[\w./-]+\.\w+)`", text))
+    links = set(re.findall(r"\]\(([\w./-]+)\)", text))
+    assert [path for path in named if not (finished / path).exists() and "_x" not in path] == []
+    assert [path for path in links if not ((finished / page).parent / path).exists()] == []
