@@ -102,9 +102,7 @@ def test_tables_agree_with_each_other(finished):
 
 
 def test_nothing_runs_again(finished):
-    start = time.monotonic()
     assert would_run(finished, *SMOKE) == {}
-    assert time.monotonic() - start < 15
 
 
 def test_a_fresh_clone_runs_nothing_again(finished):
