@@ -7,18 +7,17 @@ import sys
 
 from snakemake.utils import min_version, validate
 
-from scripts.common.code_hash import code_hash
-from scripts.common.configuration import (
-    check_references,
+from scripts.workflow.code_hash import code_hash
+from scripts.workflow.configuration import (
     corpus_files,
     corpus_python,
     ngram_samples,
+    reference_error,
     sample_seeds,
     schema_error,
     sort_keys,
     synthetic_corpora,
 )
-from scripts.common.jobs import InputError
 
 min_version("9.0")
 os.environ.update(PYTHONPATH=workflow.basedir)  # scripts import the project as `scripts`
@@ -31,9 +30,7 @@ if error := schema_error(config):
     sys.exit(f"config: {error}")
 validate(config, "schemas/config.schema.yaml")  # fills in the defaults
 sort_keys(config)  # the order of keys in a file means nothing, so it must not rerun anything
-try:
-    check_references(config)
-except InputError as error:
+if error := reference_error(config):
     sys.exit(f"config: {error}")
 
 

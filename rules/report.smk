@@ -139,6 +139,7 @@ rule claims:
 
 rule provenance:
     input:
+        collect("<results>/corpus/text/{corpus}.json", corpus=config["ngrams"]["corpora"]),
         collect(
             "<results>/corpus/tokens/{sample[corpus]}/{sample[tokenizer]}.json",
             sample=FIGURE_7_SAMPLES + CONTROL_SAMPLES,

@@ -47,11 +47,10 @@ def job(snakemake: Any) -> Iterator[None]:
 
 
 def _limit_threads(threads: int) -> None:
-    """Hold BLAS, numba and tokenizers to the threads that Snakemake granted."""
+    """Hold BLAS and tokenizers to the threads that Snakemake granted."""
     from threadpoolctl import threadpool_limits
 
     os.environ["RAYON_NUM_THREADS"] = str(threads)  # tokenizers reads it at its first batch
-    os.environ["NUMBA_NUM_THREADS"] = str(threads)
     for library in ("OPENBLAS", "OMP", "MKL"):  # for libraries loaded later than this line
         os.environ[f"{library}_NUM_THREADS"] = str(threads)
     threadpool_limits(threads)

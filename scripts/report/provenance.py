@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.common.code_hash import ROOT
 from scripts.common.jobs import job, whole_file
+from scripts.workflow.code_hash import ROOT
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -1,4 +1,4 @@
-from scripts.common import code_hash as module
+from scripts.workflow import code_hash as module
 
 SCRIPT = '''"""Says what it does."""
 from scripts.common.helper import double

@@ -84,11 +84,16 @@ def sort_keys(config: dict[str, Any]) -> None:
             sort_keys(config[key])
 
 
-def check_references(config: dict[str, Any]) -> None:
-    """Check what a schema cannot: that names, files and encodings exist. The config has its defaults by now.
+def reference_error(config: dict[str, Any]) -> str | None:
+    """In one line, the first name, file or encoding in the config that does not exist. It has its defaults by now."""
+    try:
+        _check_references(config)
+    except InputError as error:
+        return str(error)
+    return None
 
-    Raises InputError with one line.
-    """
+
+def _check_references(config: dict[str, Any]) -> None:
     for name, definition in config["corpora"].items():
         _check_corpus(f"corpora.{name}", definition)
     for name, definition in config["tokenizers"].items():
