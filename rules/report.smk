@@ -89,6 +89,7 @@ rule table_7:
     output:
         report(
             ensure("<results>/tables/table_7.csv", non_empty=True),
+            caption="../scripts/report/captions/table_7.rst",
             category="The rank of language",
         ),
     log:
@@ -115,6 +116,7 @@ rule claims:
     output:
         report(
             ensure("<results>/claims.csv", non_empty=True),
+            caption="../scripts/report/captions/claims.rst",
             category="Claims",
         ),
     log:

@@ -88,11 +88,10 @@ def write_corpus(name: str, documents: Iterable[Iterable[str]], table: str | Pat
             if number >= 0:
                 digest.update(b"\0")
                 record["documents"] += 1
+        if not record["documents"]:
+            raise InputError(f"corpora.{name}: there is no text in it")
 
     write_tables("corpus_text", table, _batches(name, rows()))
-    if not record["characters"]:
-        Path(table).unlink()
-        raise InputError(f"corpora.{name}: there is no text in it")
     return {**record, "sha256": digest.hexdigest()}
 
 

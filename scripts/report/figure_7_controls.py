@@ -1,6 +1,6 @@
 """Rule `figure_7_controls`: is the rank of language a fact of language, or of the size of the sample?"""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -21,12 +21,14 @@ COLUMNS = {"w_error": "W", "unigram_w_error": "unigram"}
 MARKERS = ["o", "s", "^", "D", "v"]
 
 
-def usable(summary: pd.DataFrame) -> pd.DataFrame:
-    """The samples worth drawing: those that are as large as asked for, smallest first."""
-    first = summary[(summary.weighting == "unit") & (summary.min_count == 1)]
-    asked = pd.to_numeric(first.sample_size, errors="coerce")
-    whole = first[asked.isna() | (asked <= first.ngrams)]
-    return whole.drop_duplicates(["corpus", "tokenizer", "ngrams"], keep="last").sort_values("ngrams")
+def distinct_samples(summary: pd.DataFrame) -> pd.DataFrame:
+    """Corpus, tokenizer, sample_size and actual n-grams of each sample, smallest first.
+
+    Sizes beyond the corpus are all the same sample, and only one of them is kept.
+    """
+    plain = summary[(summary.weighting == "unit") & (summary.min_count == 1)]
+    samples = plain[[*KEYS[:3], "ngrams"]].rename(columns={"ngrams": "sample_ngrams"})
+    return samples.drop_duplicates(["corpus", "tokenizer", "sample_ngrams"], keep="last").sort_values("sample_ngrams")
 
 
 def control_name(weighting: str, min_count: int) -> str:
@@ -38,19 +40,17 @@ def control_name(weighting: str, min_count: int) -> str:
 
 def curves_drawn(spectra: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """W-error and unigram baseline against d: all contexts at every size, every control at the largest size."""
-    sizes = usable(summary)
-    last = sizes.drop_duplicates(["corpus", "tokenizer"], keep="last")
+    samples = distinct_samples(summary)
+    largest = samples.groupby(["corpus", "tokenizer"]).sample_ngrams.transform("max")
+    drawn = spectra.merge(samples.assign(at_largest=samples.sample_ngrams == largest), on=KEYS[:3])
+    drawn = drawn[drawn.at_largest | ((drawn.weighting == "unit") & (drawn.min_count == 1))]
     parts = []
-    for keys, one in spectra.groupby(KEYS, sort=False):
-        of = dict(zip(KEYS, keys, strict=True))
-        sample = [of[key] for key in KEYS[:3]]
-        plain = of["weighting"] == "unit" and of["min_count"] == 1
-        if sample not in (sizes if plain else last)[KEYS[:3]].values.tolist():
-            continue
+    for keys, one in drawn.groupby([*KEYS, "sample_ngrams", "at_largest"]):
+        of = dict(zip([*KEYS, "sample_ngrams", "at_largest"], keys, strict=True))
         for column, name in COLUMNS.items():
             points = curve(one, column, grid(int(one.dimension.max())))
-            parts.append(points.assign(**of, quantity=name, at_largest=sample in last[KEYS[:3]].values.tolist()))
-    return with_control(pd.concat(parts))
+            parts.append(points.assign(**of, quantity=name))
+    return with_control(pd.concat(parts).sort_values(["sample_ngrams", "min_count"], kind="stable"))
 
 
 def with_control(frame: pd.DataFrame) -> pd.DataFrame:
@@ -61,9 +61,8 @@ def with_control(frame: pd.DataFrame) -> pd.DataFrame:
 
 def halving_drawn(summary: pd.DataFrame) -> pd.DataFrame:
     """The dimension at which W-error halves against the number of n-grams in the sample, mean over seeds."""
-    asked = usable(summary)[[*KEYS[:3], "ngrams"]].rename(columns={"ngrams": "sample_ngrams"})
     columns = {"halving_dimension": "W", "unigram_halving_dimension": "unigram"}
-    table = summary.merge(asked, on=KEYS[:3]).rename(columns=columns)
+    table = summary.merge(distinct_samples(summary), on=KEYS[:3]).rename(columns=columns)
     melted = table.melt([*KEYS, "sample_ngrams"], list(columns.values()), "quantity", "dimension")
     means = melted.groupby([*KEYS, "sample_ngrams", "quantity"], as_index=False).dimension.mean()
     return with_control(means.assign(w_error=HALF))
@@ -74,7 +73,7 @@ def draw(curves: pd.DataFrame, halving: pd.DataFrame) -> Figure:
     rows = list(curves.groupby(["tokenizer", "corpus"], sort=False))
     figure, axes = plt.subplots(len(rows), 3, figsize=(WIDTH * 1.4, 2.7 * len(rows)), squeeze=False)
     for (by_size, by_control, by_ngrams), ((tokenizer, corpus), panel) in zip(axes, rows, strict=True):
-        _draw_curves(by_size, panel[(panel.weighting == "unit") & (panel.min_count == 1)], "sample_size", "viridis")
+        _draw_curves(by_size, panel[(panel.weighting == "unit") & (panel.min_count == 1)], "sample_ngrams", "viridis")
         _draw_curves(by_control, panel[panel.at_largest], "control", None)
         _draw_halving(by_ngrams, halving[(halving.corpus == corpus) & (halving.tokenizer == tokenizer)])
         by_size.set_ylabel(f"{corpus}, {tokenizer}\nW-error")
@@ -93,7 +92,7 @@ def _draw_curves(axis: Axes, curves: pd.DataFrame, by: str, palette: str | None)
             points = group[group.quantity == name]
             axis.plot(points.dimension, points.w_error, line, color=colour, linewidth=1.2)
             if name == "W":
-                axis.plot([], [], line, color=colour, marker=marker, markersize=3, label=_legend(str(label)))
+                axis.plot([], [], line, color=colour, marker=marker, markersize=3, label=_legend(label))
                 marks = points.iloc[20::45]  # so that curves differ without colour
                 axis.plot(marks.dimension, marks.w_error, marker, color=colour, markersize=3)
     axis.axhline(HALF, color="0.8", linewidth=0.6, zorder=0)
@@ -101,8 +100,8 @@ def _draw_curves(axis: Axes, curves: pd.DataFrame, by: str, palette: str | None)
     axis.legend(fontsize="x-small", loc="lower left")
 
 
-def _legend(label: str) -> str:
-    return f"{int(label):,} n-grams" if label.isdigit() else f"{label} n-grams" if label == "all" else label
+def _legend(label: Any) -> str:
+    return label if isinstance(label, str) else f"{label:,} n-grams"
 
 
 def _draw_halving(axis: Axes, halving: pd.DataFrame) -> None:

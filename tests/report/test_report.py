@@ -10,7 +10,7 @@ from scripts.common.jobs import InputError
 from scripts.common.tables import read_csv, write_csv
 from scripts.report.claims import RANK_OF_LANGUAGE, comparable, judge
 from scripts.report.figure_7 import curves_drawn, draw
-from scripts.report.figure_7_controls import usable
+from scripts.report.figure_7_controls import distinct_samples
 from scripts.report.report import embed, summary_text
 from scripts.report.samples import curve, grid, mean_interval
 from scripts.report.style import save_figure, set_style
@@ -116,12 +116,13 @@ def test_unknown_palette_is_named():
         set_style("colourblind")
 
 
-def test_samples_smaller_than_asked_for_are_not_drawn_twice():
+def test_sizes_beyond_the_corpus_are_drawn_once():
     summary = pd.DataFrame(
         [("c", "t", "100", 100), ("c", "t", "1000", 300), ("c", "t", "all", 300)],
         columns=["corpus", "tokenizer", "sample_size", "ngrams"],
     ).assign(weighting="unit", min_count=1)
-    assert usable(summary).sample_size.tolist() == ["100", "all"]
+    assert distinct_samples(summary).sample_size.tolist() == ["100", "all"]
+    assert distinct_samples(summary[:2]).sample_ngrams.tolist() == [100, 300]
 
 
 def test_summary_names_verdict_numbers_and_files(tmp_path):
