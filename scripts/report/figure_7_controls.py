@@ -50,13 +50,14 @@ def curves_drawn(spectra: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
         for column, name in COLUMNS.items():
             points = curve(one, column, grid(int(one.dimension.max())))
             parts.append(points.assign(**of, quantity=name))
-    return with_control(pd.concat(parts).sort_values(["sample_ngrams", "min_count"], kind="stable"))
+    return with_control(pd.concat(parts))
 
 
 def with_control(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same with the column `control`, the name of the weighting and least count."""
+    """The same with the column `control`, in one order everywhere: all contexts, count weights, least counts."""
     names = [control_name(*kind) for kind in frame[["weighting", "min_count"]].itertuples(index=False)]
-    return frame.assign(control=names)
+    order = {"sample_ngrams": True, "min_count": True, "weighting": False}
+    return frame.assign(control=names).sort_values(list(order), ascending=list(order.values()), kind="stable")
 
 
 def halving_drawn(summary: pd.DataFrame) -> pd.DataFrame:
@@ -106,8 +107,7 @@ def _legend(label: Any) -> str:
 
 def _draw_halving(axis: Axes, halving: pd.DataFrame) -> None:
     axis.axhspan(*HALVES_AT, color="0.9", zorder=0, label="paper's range")
-    groups = list(halving.sort_values("sample_ngrams").groupby("control", sort=False))
-    groups.sort(key=lambda group: (group[1].min_count.iloc[0], group[1].weighting.iloc[0] != "unit"))
+    groups = list(halving.groupby("control", sort=False))
     for colour, marker, (_, group) in zip(
         sns.color_palette(None, len(groups)), MARKERS * len(groups), groups, strict=False
     ):
