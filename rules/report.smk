@@ -7,10 +7,10 @@ CONTROL_SAMPLES = ngram_samples(config, "controls")
 
 rule figure_7:
     input:
-        spectra=[
-            "<results>/ngrams/{corpus}/{tokenizer}/{sample_size}/ngram_spectrum.parquet".format(**sample)
-            for sample in FIGURE_7_SAMPLES
-        ],
+        spectra=collect(
+            "<results>/ngrams/{sample[corpus]}/{sample[tokenizer]}/{sample[sample_size]}/ngram_spectrum.parquet",
+            sample=FIGURE_7_SAMPLES,
+        ),
         published="resources/figure_7_published.csv",
     output:
         pdf=ensure("<results>/figures/figure_7.pdf", non_empty=True),
@@ -44,14 +44,14 @@ rule figure_7:
 
 rule figure_7_controls:
     input:
-        spectra=[
-            "<results>/ngrams/{corpus}/{tokenizer}/{sample_size}/ngram_spectrum.parquet".format(**sample)
-            for sample in CONTROL_SAMPLES
-        ],
-        summaries=[
-            "<results>/ngrams/{corpus}/{tokenizer}/{sample_size}/ngram_summary.parquet".format(**sample)
-            for sample in CONTROL_SAMPLES
-        ],
+        spectra=collect(
+            "<results>/ngrams/{sample[corpus]}/{sample[tokenizer]}/{sample[sample_size]}/ngram_spectrum.parquet",
+            sample=CONTROL_SAMPLES,
+        ),
+        summaries=collect(
+            "<results>/ngrams/{sample[corpus]}/{sample[tokenizer]}/{sample[sample_size]}/ngram_summary.parquet",
+            sample=CONTROL_SAMPLES,
+        ),
     output:
         pdf=ensure("<results>/figures/figure_7_controls.pdf", non_empty=True),
         png=report(
@@ -81,10 +81,10 @@ rule figure_7_controls:
 
 rule table_7:
     input:
-        summaries=[
-            "<results>/ngrams/{corpus}/{tokenizer}/{sample_size}/ngram_summary.parquet".format(**sample)
-            for sample in FIGURE_7_SAMPLES
-        ],
+        summaries=collect(
+            "<results>/ngrams/{sample[corpus]}/{sample[tokenizer]}/{sample[sample_size]}/ngram_summary.parquet",
+            sample=FIGURE_7_SAMPLES,
+        ),
         published="resources/figure_7_published.csv",
     output:
         report(

@@ -16,7 +16,7 @@ CHUNK = 1 << 20  # bytes read at a time
 
 
 def find_files(paths: Iterable[str]) -> list[str]:
-    """The files that the given files, folders (searched whole) and globs name, sorted, each once.
+    """The files that the given files, folders (searched whole, but for hidden files) and globs name, sorted, each once.
 
     Raises InputError if a path names nothing, or a file of another kind.
     """
@@ -34,7 +34,8 @@ def find_files(paths: Iterable[str]) -> list[str]:
 
 def _files_of(path: Path, *, named: bool) -> list[str]:
     if path.is_dir():
-        return [str(file) for file in path.rglob("*") if file.is_file() and _format(file)]
+        files = [file for file in path.rglob("*") if file.is_file() and _format(file)]
+        return [str(file) for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts)]
     if named and not _format(path):
         raise InputError(f"{path}: kind of file not known; allowed: {_allowed()}")
     return [str(path)] if _format(path) else []

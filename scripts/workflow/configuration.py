@@ -4,17 +4,21 @@ import codecs
 import difflib
 import platform
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator, ValidationError, validators
 
 from scripts.common.jobs import InputError
 from scripts.corpus.local_files import find_files
 from scripts.corpus.synthetic import SyntheticLanguage
 
 SCHEMA_FILE = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
+# JSON Schema takes 5.0 for an integer; a range, a file name or a seed does not.
+WHOLE = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+Validator = validators.extend(Draft202012Validator, type_checker=WHOLE)
 TYPE_NAMES = {
     "object": "a mapping",
     "array": "a list",
@@ -27,9 +31,13 @@ TYPE_NAMES = {
 
 def schema_error(config: dict[str, Any]) -> str | None:
     """The config's first breach of its schema in one line: key, value, what is allowed. None if there is none."""
-    schema = yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
-    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: [*map(str, error.path)])
+    errors = sorted(Validator(_schema()).iter_errors(config), key=lambda error: [*map(str, error.path)])
     return _one_line(errors[0]) if errors else None
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
 
 
 def _one_line(error: ValidationError) -> str:
@@ -67,7 +75,7 @@ def _shown(value: Any) -> str:
 def _dotted(path: Iterable[Any]) -> str:
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+        text += f"[{part}]" if isinstance(part, int) else f".{part if str(part).isprintable() else repr(part)}"
     return text.lstrip(".") or "the config"
 
 

@@ -129,7 +129,15 @@ def test_wrong_column_is_named(tmp_path):
 
 def test_finding_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("b.txt", "a.txt.gz", "sub/c.jsonl", "sub/deep/d.parquet.zst", "sub/e.bin"):
+    for name in (
+        "b.txt",
+        "a.txt.gz",
+        "sub/c.jsonl",
+        "sub/deep/d.parquet.zst",
+        "sub/e.bin",
+        "sub/.h/x.txt",
+        "sub/.y.txt",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert find_files(["sub", "*.txt*", "b.txt"]) == ["a.txt.gz", "b.txt", "sub/c.jsonl", "sub/deep/d.parquet.zst"]

@@ -3,6 +3,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from snakemake.utils import validate
 
 from scripts.workflow.configuration import (
     SCHEMA_FILE,
@@ -51,6 +54,9 @@ def test_default_is_valid():
             "ngrms: unknown key, did you mean ngrams?; allowed: corpora, ngrams, pathvars, report, tokenizers",
         ),
         ("ngrams/order", 6, "ngrams.order is 6; allowed: at most 5"),
+        ("ngrams/order", 5.0, "ngrams.order is 5.0; allowed: a whole number"),
+        ("ngrams/sample_size", 1e5, "ngrams.sample_size is 100000.0; allowed: a whole number from 1, or all"),
+        ("ngrams/sample_size", "1e5", "ngrams.sample_size is '1e5'; allowed: a whole number from 1, or all"),
         ("ngrams/order", "five", "ngrams.order is 'five'; allowed: a whole number"),
         ("ngrams/sample_size", "al", "ngrams.sample_size is 'al'; allowed: a whole number from 1, or all"),
         ("ngrams/sample_size", True, "ngrams.sample_size is True; allowed: a whole number from 1, or all"),
@@ -163,3 +169,39 @@ def test_samples_and_seeds():
     assert sample_seeds(DEFAULT, "10000") == [0]
     assert sample_seeds(DEFAULT, "all") == [0]
     assert synthetic_corpora(DEFAULT) == []
+
+
+def places(node, path=()):
+    """Every key and index of a config."""
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in children:
+        yield (*path, key)
+        yield from places(child, (*path, key))
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=9)
+    | st.sampled_from(["all", "local", "train"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(list(places(DEFAULT))), anything)
+def test_any_config_is_valid_or_refused_in_one_line(place, value):
+    config = copy.deepcopy(DEFAULT)
+    parent = config
+    for key in place[:-1]:
+        parent = parent[key]
+    parent[place[-1]] = value
+    error = schema_error(config)
+    if error is None:
+        validate(config, str(SCHEMA_FILE))
+        sort_keys(config)
+        error = reference_error(config)
+    assert error is None or (error and len(error.splitlines()) == 1)
