@@ -77,7 +77,7 @@ def _components(coupling: csr_array, diagonal: NDArray[np.float64]) -> tuple[NDA
     """The component of each token type that occurs, and its token id."""
     vocabulary = coupling.shape[1]
     first = np.repeat(coupling.indices[coupling.indptr[:-1]], np.diff(coupling.indptr))  # chains a row's tokens
-    links = csr_array((np.ones(len(first), np.int8), (first, coupling.indices)), shape=(vocabulary, vocabulary))
+    links = csr_array((np.ones(len(first), np.bool_), (first, coupling.indices)), shape=(vocabulary, vocabulary))
     _, label = connected_components(links, directed=False)
     occurs = diagonal > 0
     occurs[coupling.indices] = True

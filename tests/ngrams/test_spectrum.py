@@ -65,6 +65,14 @@ def test_components_are_found_and_need_not_be_neighbours():
     np.testing.assert_allclose(spectrum.singular_values, dense_singular_values(dense), atol=1e-12)
 
 
+@pytest.mark.parametrize("times", [255, 256, 257, 70_000])
+def test_a_pair_coupled_very_often(times):
+    rows = np.tile([[0.25, 0.75, 0.0]], (times, 1))
+    spectrum = exact_spectrum(csr_array(np.vstack([rows, [[0, 0, 1]]])))
+    assert spectrum.component_sizes.tolist() == [2, 1]
+    np.testing.assert_allclose(spectrum.singular_values, [np.sqrt(0.625 * times), 1, 0], atol=1e-6)
+
+
 def test_only_one_hot_rows_give_roots_of_counts():
     tokens = np.repeat([3, 0, 7], [4, 9, 1])
     spectrum = exact_spectrum(csr_array((np.ones(14), (np.arange(14), tokens)), shape=(14, 10)))
