@@ -169,6 +169,7 @@ rule provenance:
 
 rule report:
     input:
+        template="scripts/report/report.html.jinja",
         claims=rules.claims.output[0],
         table_7=rules.table_7.output[0],
         provenance=rules.provenance.output[0],

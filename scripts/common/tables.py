@@ -73,8 +73,8 @@ def _array(value: Any, kind: pa.DataType, length: int) -> pa.Array:
 
 
 def _check_values(name: str, table: pa.Table) -> None:
-    for column, rule in table_columns(name).items():
-        values = table[column]
+    for column in table.column_names:
+        rule, values = table_columns(name)[column], table[column]
         if values.null_count and not rule.get("nullable", False):
             raise ValueError(f"table {name}: column {column} holds {values.null_count} empty values")
         if rule["type"] not in ("integer", "token", "number") or len(values) == values.null_count:
@@ -106,44 +106,50 @@ def write_tables(name: str, path: str | Path, parts: Iterable[Mapping[str, Any]]
 
 def write_csv(name: str, path: str | Path, frame: Any) -> None:
     """Write a small table for people: a pandas frame, checked as `make_table` does; NaN is an empty cell."""
-    schema = arrow_schema(name)
-    table = pa.Table.from_pandas(frame.reindex(columns=schema.names), schema=schema, preserve_index=False)
-    _check_values(name, table)
+    _check_frame(name, frame)
     with whole_file(path) as unfinished:
-        frame[schema.names].to_csv(unfinished, index=False, float_format="%.6g", lineterminator="\n")
+        columns = list(table_columns(name))
+        frame[columns].to_csv(unfinished, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def _check_frame(name: str, frame: Any) -> None:
+    schema = arrow_schema(name)
+    _check_values(name, pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False))
 
 
 def read_csv(name: str, path: str | Path) -> Any:
-    """Read a table that `write_csv` wrote, as a pandas frame."""
+    """Read a table that `write_csv` wrote, as a pandas frame, and check it.
+
+    Raises InputError if it is damaged or is another table.
+    """
     import pandas as pd
 
-    return pd.read_csv(
-        path, dtype={column: str for column, rule in table_columns(name).items() if "key" in rule["type"]}
-    )
+    keys = [column for column, rule in table_columns(name).items() if rule["type"] == "key"]
+    frame = _reading(path, lambda: pd.read_csv(path, dtype=dict.fromkeys(keys, "str")))
+    _reading(path, lambda: _check_frame(name, frame))
+    return frame
 
 
-def read_table(name: str, path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read the table `name`, or some of its columns, and check it.
-
-    Raises InputError if the file is damaged or is another table.
-    """
-    with open_table(name, path) as file:
-        table = _reading(path, lambda: file.read(columns=list(columns) if columns else None))
-    if not columns:
-        _reading(path, lambda: _check_values(name, table))
-    return table
+def read_table(name: str, path: str | Path) -> pa.Table:
+    """Read the table `name` and check it. Raises InputError if the file is damaged or is another table."""
+    return pa.concat_tables(read_parts(name, path, list(table_columns(name))))
 
 
 def read_parts(name: str, path: str | Path, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """Read some columns of the table `name` part by part, as they were written; one part is in memory at a time."""
-    with open_table(name, path) as file:
+    """Read some columns of the table `name` part by part, as they were written; one part is in memory at a time.
+
+    Raises InputError if the file is damaged or is another table.
+    """
+    with _open_table(name, path) as file:
         for number in range(file.num_row_groups):
-            yield _reading(path, partial(file.read_row_group, number, columns=list(columns)))
+            part = _reading(path, partial(file.read_row_group, number, columns=list(columns)))
+            _reading(path, partial(_check_values, name, part))
+            yield part
 
 
 @contextmanager
-def open_table(name: str, path: str | Path) -> Iterator[pq.ParquetFile]:
-    """Open the table `name` to read it batch by batch, with its page checksums verified."""
+def _open_table(name: str, path: str | Path) -> Iterator[pq.ParquetFile]:
+    """The table `name`, its page checksums verified as they are read."""
     with _reading(path, lambda: pq.ParquetFile(path, page_checksum_verification=True)) as file:
         if not file.schema_arrow.equals(arrow_schema(name)):
             raise InputError(f"{path}: not a table of the kind {name} (schemas/tables.yaml); delete it and run again")
@@ -153,7 +159,7 @@ def open_table(name: str, path: str | Path) -> Iterator[pq.ParquetFile]:
 def _reading(path: str | Path, read: Any) -> Any:
     try:
         return read()
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: cannot be read ({reason}); delete it and run again to rebuild it") from error
 

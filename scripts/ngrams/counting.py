@@ -1,8 +1,8 @@
 """Exact n-gram counts by partition and sort.
 
 Every n-gram is put into the bucket of its first token; the other n - 1 tokens, 16 bits each, make one 64-bit key.
-Sorting each bucket's keys and counting runs gives the counts in lexicographic order. One byte a token and eight
-bytes an n-gram are all the memory it takes. Vocabularies above 2^16 go through the same path when at most 2^16
+Sorting each bucket's keys and counting runs gives the counts in lexicographic order. Beside the result that takes one
+byte a token and eight bytes an n-gram. Vocabularies above 2^16 go through the same path when at most 2^16
 distinct ids occur, else through a slower one.
 """
 

@@ -59,13 +59,17 @@ def _ours(row: Any) -> str:
     return f"{interval} {row.unit}, in range on {row.agreeing} of {row.curves} curves"
 
 
-def render(claims: pd.DataFrame, table: pd.DataFrame, shown: list[dict[str, str]], provenance: dict[str, Any]) -> str:
+def render(
+    template: str,
+    claims: pd.DataFrame,
+    table: pd.DataFrame,
+    shown: list[dict[str, str]],
+    provenance: dict[str, Any],
+) -> str:
     """The page."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
-    )
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters |= {"number": number}
-    return environment.get_template("report.html.jinja").render(
+    return environment.from_string(template).render(
         claims=claims.to_dict("records"),
         table=table.to_dict("records"),
         figures=shown,
@@ -79,6 +83,7 @@ if __name__ == "__main__":
         files = snakemake.input
         verdicts = read_csv("claims", files.claims)
         page = render(
+            Path(files.template).read_text(encoding="utf-8"),
             verdicts,
             read_csv("table_7", files.table_7),
             figures(files.images, files.data, files.captions),

@@ -135,6 +135,12 @@ def test_summary_names_verdict_numbers_and_files(tmp_path):
     assert "results/report.html" in text
 
 
+def test_a_damaged_table_for_people_is_named(tmp_path):
+    (tmp_path / "claims.csv").write_text("claim,paper\na,b\n")
+    with pytest.raises(InputError, match=r"claims\.csv: cannot be read .*delete it and run again"):
+        read_csv("claims", tmp_path / "claims.csv")
+
+
 def test_embedded_file(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert embed(tmp_path / "a", "text/csv") == "data:text/csv;base64,YWJj"
