@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from scripts.common.jobs import job
 from scripts.report.samples import curve, grid, read_samples
-from scripts.report.style import LINES, PUBLISHED, WIDTH, save_figure, set_style
+from scripts.report.style import LINES, MARKERS, PUBLISHED, WIDTH, save_figure, set_style
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -51,10 +51,17 @@ def draw(drawn: pd.DataFrame, panels: dict[str, str], order: int, sample_size: s
     figure, axes = plt.subplots(1, len(tokenizers), figsize=(width, 3.0), sharey=True, sharex=True, squeeze=False)
     for axis, tokenizer in zip(axes[0], tokenizers, strict=True):
         panel = drawn[drawn.tokenizer == tokenizer]
-        for line, (series, points) in zip(
-            LINES * len(panel), panel[panel.source == "ours"].groupby("series", sort=False), strict=False
-        ):
-            axis.plot(points.dimension, points.w_error, linestyle=line, label=series)
+        ours = panel[panel.source == "ours"].groupby("series", sort=False)
+        for line, marker, (series, points) in zip(LINES * len(ours), MARKERS * len(ours), ours, strict=False):
+            axis.plot(
+                points.dimension,
+                points.w_error,
+                linestyle=line,
+                marker=marker,
+                markevery=0.12,
+                markersize=4,
+                label=series,
+            )
             axis.fill_between(points.dimension, points.low, points.high, alpha=0.25, linewidth=0)
         _draw_paper(axis, panel[panel.source == "paper"], panels.get(tokenizer))
         axis.axhline(0.5, color="0.8", linewidth=0.6, zorder=0)

@@ -11,14 +11,13 @@ from matplotlib.figure import Figure
 from scripts.common.jobs import job
 from scripts.ngrams.thresholds import HALF, HALVES_AT
 from scripts.report.samples import curve, grid, read_samples
-from scripts.report.style import WIDTH, save_figure, set_style
+from scripts.report.style import MARKERS, WIDTH, save_figure, set_style
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 KEYS = ["corpus", "tokenizer", "sample_size", "weighting", "min_count"]
 COLUMNS = {"w_error": "W", "unigram_w_error": "unigram"}
-MARKERS = ["o", "s", "^", "D", "v"]
 
 
 def distinct_samples(summary: pd.DataFrame) -> pd.DataFrame:

@@ -11,8 +11,9 @@ from scripts.common.jobs import InputError, whole_file
 
 mpl.use("Agg")
 
-PUBLISHED = "0.6"  # grey of the paper's own curves
-LINES = ["-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1))]  # so that curves differ without colour
+PUBLISHED = "0.7"  # grey of the paper's own curves
+MARKERS = ["o", "s", "^", "D", "v"]  # with LINES, so that curves differ without colour
+LINES = ["-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1))]
 WIDTH = 7.0  # inches, two columns of a journal
 
 
