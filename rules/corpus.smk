@@ -1,16 +1,16 @@
-# Text to token ids, one file a (corpus, tokenizer).
+# Text to token ids, one file a (corpus, tokenizer, shard).
 
 
 rule corpus:
     input:
         lambda wildcards: corpus_files(config, wildcards.corpus),
     output:
-        table=ensure("<results>/corpus/text/{corpus}.parquet", non_empty=True),
-        record=ensure("<results>/corpus/text/{corpus}.json", non_empty=True),
+        table=ensure("<results>/corpus/text/{corpus}/{shard}.parquet", non_empty=True),
+        record=ensure("<results>/corpus/text/{corpus}/{shard}.json", non_empty=True),
     log:
-        "<logs>/corpus/corpus/{corpus}.log",
+        "<logs>/corpus/corpus/{corpus}/{shard}.log",
     benchmark:
-        "<logs>/corpus/corpus/{corpus}.tsv"
+        "<logs>/corpus/corpus/{corpus}/{shard}.tsv"
     conda:
         "../envs/corpus.yaml"
     threads: 1
@@ -20,22 +20,35 @@ rule corpus:
     params:
         definition=lookup(within=config, dpath="corpora/{corpus}"),
         python=lambda wildcards: corpus_python(config, wildcards.corpus),
+        shards=lookup(within=config, dpath="ngrams/shards"),
         code=code_hash("corpus/corpus.py"),
     message:
-        "Read the text of {wildcards.corpus}"
+        "Read the text of {wildcards.corpus}, shard {wildcards.shard}"
     script:
         "../scripts/corpus/corpus.py"
+
+
+use rule corpus as corpus_hub with:
+    wildcard_constraints:
+        corpus=from_hub(config, "corpora"),
+    resources:
+        mem_mb=4000,  # a row group of Parquet, decompressed, and the buffer of a shuffle
+        runtime=1440,
+    message:
+        "Fetch the text of {wildcards.corpus}, shard {wildcards.shard}"
 
 
 rule tokenizer:
     input:
         corpora=lambda wildcards: collect(
-            "<results>/corpus/text/{corpus}.parquet",
+            "<results>/corpus/text/{corpus}/{shard}.parquet",
             corpus=config["tokenizers"][wildcards.tokenizer].get("corpora", []),
+            shard=corpus_shards(config),
         ),
         local=lambda wildcards: config["tokenizers"][wildcards.tokenizer].get("path", []),
     output:
-        ensure("<results>/corpus/tokenizers/{tokenizer}.json", non_empty=True),
+        tokenizer=ensure("<results>/corpus/tokenizers/{tokenizer}.json", non_empty=True),
+        record=ensure("<results>/corpus/tokenizers/{tokenizer}.record.json", non_empty=True),
     log:
         "<logs>/corpus/tokenizer/{tokenizer}.log",
     benchmark:
@@ -55,18 +68,26 @@ rule tokenizer:
         "../scripts/corpus/tokenizer.py"
 
 
+use rule tokenizer as tokenizer_hub with:
+    wildcard_constraints:
+        tokenizer=from_hub(config, "tokenizers"),
+    message:
+        "Fetch the tokenizer {wildcards.tokenizer}"
+
+
 rule tokens:
     input:
-        corpus="<results>/corpus/text/{corpus}.parquet",
+        corpus="<results>/corpus/text/{corpus}/{shard}.parquet",
         tokenizer="<results>/corpus/tokenizers/{tokenizer}.json",
     output:
-        ids="<results>/corpus/tokens/{corpus}/{tokenizer}.bin",
-        ends=ensure("<results>/corpus/tokens/{corpus}/{tokenizer}.ends.bin", non_empty=True),
-        record=ensure("<results>/corpus/tokens/{corpus}/{tokenizer}.json", non_empty=True),
+        # empty where a shard is
+        ids="<results>/corpus/tokens/{corpus}/{tokenizer}/{shard}.bin",
+        ends="<results>/corpus/tokens/{corpus}/{tokenizer}/{shard}.ends.bin",
+        record=ensure("<results>/corpus/tokens/{corpus}/{tokenizer}/{shard}.json", non_empty=True),
     log:
-        "<logs>/corpus/tokens/{corpus}/{tokenizer}.log",
+        "<logs>/corpus/tokens/{corpus}/{tokenizer}/{shard}.log",
     benchmark:
-        "<logs>/corpus/tokens/{corpus}/{tokenizer}.tsv"
+        "<logs>/corpus/tokens/{corpus}/{tokenizer}/{shard}.tsv"
     conda:
         "../envs/corpus.yaml"
     threads: 2
@@ -74,8 +95,20 @@ rule tokens:
         mem_mb=2000,
         runtime=120,
     params:
+        max_tokens=lookup(within=config, dpath="corpora/{corpus}/max_tokens", default=None),
+        shards=lookup(within=config, dpath="ngrams/shards"),
         code=code_hash("corpus/tokens.py"),
     message:
-        "Tokenise {wildcards.corpus} with {wildcards.tokenizer}"
+        "Tokenise {wildcards.corpus} with {wildcards.tokenizer}, shard {wildcards.shard}"
     script:
         "../scripts/corpus/tokens.py"
+
+
+ruleorder: corpus_hub > corpus
+ruleorder: tokenizer_hub > tokenizer
+
+
+# Where jobs run on other machines, these run on this one, which has a network.
+localrules:
+    corpus_hub,
+    tokenizer_hub,

@@ -58,7 +58,15 @@ def _limit_threads(threads: int) -> None:
 
 def progress(items: Iterable[Item], what: str, total: int | None = None, unit: str = "it") -> Iterator[Item]:
     """Iterate over `items`, with a line of progress in the log every ten seconds."""
-    return iter(tqdm(items, desc=what, total=total, unit=unit, mininterval=10, ascii=True, file=_LogStream()))
+    return iter(ProgressBar(items, desc=what, total=total, unit=unit))
+
+
+class ProgressBar(tqdm):
+    """Progress as lines in the log, one every ten seconds."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        ours = {"mininterval": 10, "ascii": True, "position": 0, "file": _LogStream()}  # one bar a line, nothing moves
+        super().__init__(*args, **{**options, **ours})
 
 
 class _LogStream:

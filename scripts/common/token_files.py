@@ -52,26 +52,31 @@ def write_tokens(
     """
     record_path = Path(record_path)
     dtype = token_dtype(vocabulary_size)
-    ids_hash, ends, total = hashlib.sha256(), [], 0
-    with whole_file(_ids_path(record_path)) as partial, partial.open("wb") as file:
+    ids_hash, ends_hash, count, total = hashlib.sha256(), hashlib.sha256(), 0, 0
+    with (
+        whole_file(_ids_path(record_path)) as ids_partial,
+        whole_file(_ends_path(record_path)) as ends_partial,
+        ids_partial.open("wb") as ids_file,
+        ends_partial.open("wb") as ends_file,
+    ):
         for ids in documents:
             if len(ids) and int(ids.max()) >= vocabulary_size:
                 raise ValueError(f"token id {ids.max()} is not below the vocabulary size {vocabulary_size}")
             data = ids.astype(dtype).tobytes()
             ids_hash.update(data)
-            file.write(data)
+            ids_file.write(data)
             total += len(ids)
-            ends.append(total)
-    ends_data = np.array(ends, "<i8").tobytes()
-    with whole_file(_ends_path(record_path)) as partial:
-        partial.write_bytes(ends_data)
+            count += 1
+            end = total.to_bytes(8, "little")
+            ends_hash.update(end)
+            ends_file.write(end)
     record = {
         "vocabulary_size": vocabulary_size,
         "bytes_per_token": dtype.itemsize,
-        "documents": len(ends),
+        "documents": count,
         "tokens": total,
         "sha256": ids_hash.hexdigest(),
-        "ends_sha256": hashlib.sha256(ends_data).hexdigest(),
+        "ends_sha256": ends_hash.hexdigest(),
         **about,
     }
     with whole_file(record_path) as partial:

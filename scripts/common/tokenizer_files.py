@@ -1,6 +1,8 @@
 """Reading a tokenizer.json."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 
@@ -25,3 +27,26 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
 def vocabulary_size(tokenizer: Tokenizer) -> int:
     """One more than the largest id; ids may have gaps, so this can exceed the number of tokens."""
     return max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+
+
+def continuing(tokenizer: Tokenizer) -> Tokenizer:
+    """The tokenizer for text that goes on inside a document: it puts no space before it, as some do before a text.
+
+    Llama-2's does so in its normalizer, others in their pre-tokenizer. The tokenizer itself if it puts none.
+    """
+    definition = json.loads(tokenizer.to_str())
+    changed = {**definition, **{part: _without_prefix(definition[part]) for part in ("normalizer", "pre_tokenizer")}}
+    return tokenizer if changed == definition else Tokenizer.from_str(json.dumps(changed))
+
+
+def _without_prefix(part: Any) -> Any:
+    """A normalizer, a pre-tokenizer or a list of them, as in tokenizer.json, without what puts a space before."""
+    if isinstance(part, list):
+        return [_without_prefix(one) for one in part if one["type"] != "Prepend"]
+    if not isinstance(part, dict):
+        return part
+    if part["type"] == "Prepend":
+        return None
+    never = {"prepend_scheme": "never", "add_prefix_space": False}
+    nested = {key: _without_prefix(value) for key, value in part.items() if isinstance(value, list)}
+    return {**part, **nested, **{key: never[key] for key in never if key in part}}

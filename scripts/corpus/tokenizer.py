@@ -1,13 +1,15 @@
-"""Rule `tokenizer`: a tokenizer.json, trained on corpora of this run or brought by the user."""
+"""Rule `tokenizer`: a tokenizer.json and its record: trained on corpora of this run, fetched or brought by the user."""
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from scripts.common.hub_files import open_repository
 from scripts.common.jobs import job, log, whole_file
 from scripts.common.tables import read_parts
-from scripts.common.tokenizer_files import load_tokenizer
+from scripts.common.tokenizer_files import load_tokenizer, vocabulary_size
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -43,14 +45,27 @@ def _texts(corpora: list[str]) -> Iterator[list[str]]:
             yield part["text"].to_pylist()
 
 
+def main(definition: dict[str, Any], corpora: list[str], local: str) -> tuple[Tokenizer, dict[str, Any]]:
+    """The tokenizer as its config defines it, and what to record of its source."""
+    if definition["source"] == "train":
+        return train_tokenizer(definition["algorithm"], definition["vocabulary_size"], corpora), {}
+    if definition["source"] == "local":
+        return load_tokenizer(local), {}
+    repository = open_repository(definition["repository"], "model", definition["revision"])
+    path, about = repository.fetch(definition["file"])
+    return load_tokenizer(path), {"commit": repository.commit, "file": about}
+
+
 if __name__ == "__main__":
     with job(snakemake):
-        definition = snakemake.params.definition
-        if definition["source"] == "local":
-            made = load_tokenizer(snakemake.input.local)
-        else:
-            made = train_tokenizer(
-                definition["algorithm"], definition["vocabulary_size"], list(snakemake.input.corpora)
-            )
-        with whole_file(snakemake.output[0]) as partial:
+        made, about = main(snakemake.params.definition, list(snakemake.input.corpora), str(snakemake.input.local))
+        with whole_file(snakemake.output.tokenizer) as partial:
             made.save(str(partial))
+        record = {
+            "tokenizer": snakemake.wildcards.tokenizer,
+            "definition": snakemake.params.definition,
+            **about,
+            "vocabulary_size": vocabulary_size(made),
+        }
+        with whole_file(snakemake.output.record) as partial:
+            partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from scripts.common.jobs import InputError
-from scripts.common.tables import read_table
-from scripts.corpus.corpus import cut, write_corpus
+from scripts.common.tables import read_parts, read_table
+from scripts.corpus.corpus import BYTES_A_TOKEN, PIECE, cut, write_corpus
 from scripts.corpus.python_library import python_docs, python_source
 
 
@@ -32,6 +32,24 @@ def test_no_text_is_an_error(tmp_path, documents):
     with pytest.raises(InputError, match=r"corpora\.c: there is no text in it"):
         write_corpus("c", documents, tmp_path / "c.parquet")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_shard_may_be(tmp_path):
+    record = write_corpus("c", [[""]], tmp_path / "c.parquet", may_be_empty=True)
+    assert record["documents"] == 0
+    assert list(read_parts("corpus_text", tmp_path / "c.parquet", ["text"])) == []
+
+
+def test_text_is_read_up_to_the_most_bytes(tmp_path):
+    def documents():
+        yield ["ab"]
+        yield iter(["ä" * PIECE, "x" * 3 * PIECE, "never read"])
+        raise AssertionError("read too far")
+
+    record = write_corpus("c", documents(), tmp_path / "c.parquet", 2.5 * PIECE)
+    assert record["documents"] == 2
+    assert 2.5 * PIECE <= record["bytes"] < 5 * PIECE
+    assert write_corpus("d", [["ab"], ["cd"]], tmp_path / "d.parquet", 2)["documents"] == 1
 
 
 @given(st.lists(st.text(alphabet="ab .\n", max_size=30), max_size=8), st.integers(1, 20))
@@ -77,14 +95,64 @@ def test_python_corpora_are_prose_and_program():
     assert any("def shorten(" in text for text in source)
 
 
+def run_corpus(run_script, folder, definition, shard=0, shards=1, files=()):
+    """Run the rule's script; its log, the documents' texts and the record."""
+    output = {"table": folder / f"{shard}.parquet", "record": folder / f"{shard}.json"}
+    log = run_script(
+        "corpus/corpus.py",
+        input=files,
+        output=output,
+        params={"definition": definition, "shards": shards},
+        wildcards={"corpus": "c", "shard": str(shard)},
+    )
+    parts = read_parts("corpus_text", output["table"], ["text"])
+    return log, [text for part in parts for text in part["text"].to_pylist()], json.loads(output["record"].read_text())
+
+
 def test_script_writes_table_and_record(run_script, tmp_path):
-    output = {"table": tmp_path / "c.parquet", "record": tmp_path / "c.json"}
-    definition = {"source": "python-docs", "max_documents": 5}
-    run_script("corpus/corpus.py", output=output, params={"definition": definition}, wildcards={"corpus": "c"})
-    record = json.loads(output["record"].read_text())
+    _, texts, record = run_corpus(run_script, tmp_path, {"source": "python-docs", "max_documents": 5})
     assert record["python"].endswith(platform.python_version())
-    assert record["documents"] == 5
-    assert len(set(read_table("corpus_text", output["table"])["document"].to_pylist())) == 5
+    assert record["documents"] == len(texts) == 5
+    assert (record["shard"], record["shards"]) == (0, 1)
+
+
+SYNTHETIC = {"source": "synthetic", "vocabulary_size": 9, "rank": 2, "tokens": 95, "zipf_exponent": 1.0, "seed": 0}
+
+
+@pytest.mark.parametrize("most", [{}, {"max_documents": 7}])
+def test_shards_are_every_so_manieth_document(run_script, tmp_path, most):
+    definition = {**SYNTHETIC, "document_length": 10, **most}
+    _, whole, _ = run_corpus(run_script, tmp_path, definition)
+    assert len(whole) == most.get("max_documents", 10)
+    for shard in range(3):
+        assert run_corpus(run_script, tmp_path, definition, shard, 3)[1] == whole[shard::3]
+
+
+def test_a_shard_without_text_is_a_warning(run_script, tmp_path):
+    definition = {**SYNTHETIC, "document_length": 50}
+    log, texts, record = run_corpus(run_script, tmp_path, definition, 2, 3)
+    assert "WARNING corpora.c: there is no text in shard 2 of 3" in log
+    assert (texts, record["documents"]) == ([], 0)
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3, 4])
+def test_files_are_dealt_out_if_there_are_enough(run_script, tmp_path, shards):
+    files = [tmp_path / f"{name}.txt" for name in "abc"]
+    for file in files:
+        file.write_text(f"{file.stem}1\n{file.stem}2")
+    definition = {"source": "local", "text_column": "text", "documents": "line", "encoding": "utf-8"}
+    runs = [run_corpus(run_script, tmp_path, definition, shard, shards, files) for shard in range(shards)]
+    whole = [f"{name}{line}" for name in "abc" for line in (1, 2)]
+    assert sorted(text for _, texts, _ in runs for text in texts) == whole
+    read = [[file["name"] for file in record["files"]] for _, _, record in runs]
+    assert read == [list(map(str, files[shard::shards] if shards < 4 else files)) for shard in range(shards)]
+
+
+def test_most_tokens_limit_the_text_that_is_read(run_script, tmp_path):
+    definition = {"source": "python-docs", "max_tokens": 1000}
+    _, texts, record = run_corpus(run_script, tmp_path, definition)
+    assert BYTES_A_TOKEN * 1000 <= record["bytes"] < BYTES_A_TOKEN * 1000 + len(texts[-1].encode())
+    assert run_corpus(run_script, tmp_path, definition, 1, 2)[2]["bytes"] >= BYTES_A_TOKEN * 500
 
 
 def test_script_names_a_bad_file(run_script, tmp_path, capsys):
@@ -95,7 +163,7 @@ def test_script_names_a_bad_file(run_script, tmp_path, capsys):
             "corpus/corpus.py",
             input=[tmp_path / "a.txt"],
             output={"table": tmp_path / "c.parquet", "record": tmp_path / "c.json"},
-            params={"definition": definition},
-            wildcards={"corpus": "c"},
+            params={"definition": definition, "shards": 1},
+            wildcards={"corpus": "c", "shard": "0"},
         )
     assert not (tmp_path / "c.parquet").exists()

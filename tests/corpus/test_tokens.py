@@ -2,12 +2,14 @@ import json
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from scripts.common.jobs import InputError
 from scripts.common.token_files import open_tokens
-from scripts.common.tokenizer_files import load_tokenizer, vocabulary_size
-from scripts.corpus.corpus import write_corpus
+from scripts.common.tokenizer_files import continuing, load_tokenizer, vocabulary_size
+from scripts.corpus.corpus import cut, write_corpus
 from scripts.corpus.tokenizer import train_tokenizer
 
 PYTHIA = Path(__file__).resolve().parents[3] / "shared" / "data" / "pythia-tokenizer.json"
@@ -20,14 +22,26 @@ def corpus(tmp_path):
     return tmp_path / "c.parquet"
 
 
-def tokens_of(run_script, corpus, tokenizer, tmp_path):
+def tokens_of(run_script, corpus, tokenizer, tmp_path, max_tokens=None, shard=0, shards=1):
     run_script(
         "corpus/tokens.py",
         input={"corpus": corpus, "tokenizer": tokenizer},
         output={"record": tmp_path / "t.json"},
-        wildcards={"corpus": "c", "tokenizer": "t"},
+        params={"max_tokens": max_tokens, "shards": shards},
+        wildcards={"corpus": "c", "tokenizer": "t", "shard": str(shard)},
     )
     return open_tokens(tmp_path / "t.json")
+
+
+def run_tokenizer(run_script, tmp_path, definition, corpora=(), local=()):
+    run_script(
+        "corpus/tokenizer.py",
+        input={"corpora": list(corpora), "local": local},
+        output={"tokenizer": tmp_path / "tokenizer.json", "record": tmp_path / "tokenizer.record.json"},
+        params={"definition": definition},
+        wildcards={"tokenizer": "t"},
+    )
+    return json.loads((tmp_path / "tokenizer.record.json").read_text())
 
 
 def documents_of(tokens):
@@ -36,17 +50,93 @@ def documents_of(tokens):
 
 def test_trained_tokenizer_round_trip(run_script, corpus, tmp_path):
     definition = {"source": "train", "algorithm": "byte-bpe", "vocabulary_size": 280, "corpora": ["c"]}
-    run_script(
-        "corpus/tokenizer.py",
-        input={"corpora": [str(corpus)], "local": []},
-        output=[tmp_path / "tokenizer.json"],
-        params={"definition": definition},
-    )
+    record = run_tokenizer(run_script, tmp_path, definition, corpora=[str(corpus)])
+    assert (record["tokenizer"], record["vocabulary_size"]) == ("t", 280)
     tokens = tokens_of(run_script, corpus, tmp_path / "tokenizer.json", tmp_path)
     assert tokens.vocabulary_size == 280
     assert tokens.ids.dtype.itemsize == 2
     tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     assert [tokenizer.decode(ids) for ids in documents_of(tokens)] == TEXTS
+
+
+@pytest.mark.parametrize("most", [1, 9, 10, 11, 10**6])
+def test_most_tokens_cut_exactly(run_script, corpus, tmp_path, most):
+    train_tokenizer("byte-bpe", 280, [str(corpus)]).save(str(tmp_path / "tokenizer.json"))
+    whole = tokens_of(run_script, corpus, tmp_path / "tokenizer.json", tmp_path).ids.tolist()
+    tokens = tokens_of(run_script, corpus, tmp_path / "tokenizer.json", tmp_path, max_tokens=most)
+    assert tokens.ids.tolist() == whole[:most]
+    assert tokens.ends[-1] == len(tokens.ids)
+    assert len(set(tokens.ends.tolist())) == len(tokens.ends)  # no empty document where it was cut
+    warned = "asked for 1000000 tokens; the text gave" in (tmp_path / "script.log").read_text()
+    assert warned == (most > len(whole))
+
+
+def test_most_tokens_are_shared_by_the_shards(run_script, corpus, tmp_path):
+    train_tokenizer("byte-bpe", 280, [str(corpus)]).save(str(tmp_path / "tokenizer.json"))
+    shards = [tokens_of(run_script, corpus, tmp_path / "tokenizer.json", tmp_path, 8, shard, 3) for shard in range(3)]
+    assert [len(tokens.ids) for tokens in shards] == [3, 3, 2]
+    assert [tokens.record["shard"] for tokens in shards] == [0, 1, 2]
+
+
+def test_an_empty_shard_has_no_tokens(run_script, corpus, tmp_path):
+    train_tokenizer("byte-bpe", 280, [str(corpus)]).save(str(tmp_path / "tokenizer.json"))
+    write_corpus("c", [], tmp_path / "empty.parquet", may_be_empty=True)
+    tokens = tokens_of(run_script, tmp_path / "empty.parquet", tmp_path / "tokenizer.json", tmp_path)
+    assert (len(tokens.ids), len(tokens.ends)) == (0, 0)
+
+
+def sentencepiece(**changes):
+    """A tokenizer built as Llama-2's is: a space put before, spaces as a letter, merges over the whole text."""
+    vocabulary = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "a", "b", "c", "."]
+    merges = [("▁", "a"), ("▁", "b"), ("a", "b"), ("▁", "▁"), ("▁a", "b"), ("ab", "c"), ("▁▁", "▁▁"), ("c", ".")]
+    vocabulary += ["".join(pair) for pair in merges]
+    ids = {token: number for number, token in enumerate(vocabulary)}
+    tokenizer = Tokenizer(models.BPE(ids, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    for part, value in changes.items():
+        setattr(tokenizer, part, value)
+    return tokenizer
+
+
+METASPACE = {"normalizer": None, "pre_tokenizer": pre_tokenizers.Metaspace(prepend_scheme="first", split=False)}
+PREFIXING = {
+    "prepended by the normalizer": sentencepiece(),
+    "prepended alone": sentencepiece(normalizer=normalizers.Prepend("▁")),
+    "prepended by the pre-tokenizer": sentencepiece(**METASPACE),
+    "byte-level with a space before": sentencepiece(normalizer=None, pre_tokenizer=pre_tokenizers.ByteLevel()),
+    "nothing before": sentencepiece(normalizer=normalizers.Replace(" ", "▁")),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from(["ab", "abc.", " ", "  ", "\n", "\n\n", "\nä", "b\nab", " a"]), min_size=9, max_size=40),
+    st.integers(5, 20),
+    st.sampled_from(sorted(PREFIXING)),
+)
+def test_a_document_in_pieces_has_the_tokens_of_the_whole(parts, longest, kind):
+    text = "b abc\na ".join(["ab", *parts])  # so that a safe place is never far
+    tokenizer = PREFIXING[kind]
+    further = continuing(tokenizer)
+    first, *rest = cut([text], longest)
+    assert rest
+    ids = tokenizer.encode(first).ids + [token for piece in rest for token in further.encode(piece).ids]
+    assert ids == tokenizer.encode(text).ids
+
+
+def test_only_what_prefixes_is_changed():
+    assert continuing(PREFIXING["nothing before"]) is PREFIXING["nothing before"]
+    assert continuing(sentencepiece()).encode("abc").tokens == ["abc"]
+    assert sentencepiece().encode("abc").tokens == ["▁ab", "c"]
+
+
+def test_long_documents_of_a_prefixing_tokenizer(run_script, tmp_path):
+    text = "abc. ab\nabc  a.\n\n" * 100_000
+    sentencepiece().save(str(tmp_path / "tokenizer.json"))
+    write_corpus("c", [["a"], [text], ["b c"]], tmp_path / "c.parquet")
+    found = documents_of(tokens_of(run_script, tmp_path / "c.parquet", tmp_path / "tokenizer.json", tmp_path))
+    assert found == [sentencepiece().encode(document).ids for document in ("a", text, "b c")]
+    assert len(list(cut([text]))) > 1
 
 
 def test_pieces_of_a_document_are_joined(run_script, tmp_path, monkeypatch):
@@ -78,12 +168,8 @@ def test_truncation_of_a_local_tokenizer_is_switched_off(corpus, tmp_path, run_s
     tokenizer.enable_truncation(3)
     tokenizer.enable_padding(length=50)
     tokenizer.save(str(tmp_path / "mine.json"))
-    run_script(
-        "corpus/tokenizer.py",
-        input={"corpora": [], "local": str(tmp_path / "mine.json")},
-        output=[tmp_path / "tokenizer.json"],
-        params={"definition": {"source": "local", "path": "mine.json"}},
-    )
+    definition = {"source": "local", "path": "mine.json"}
+    run_tokenizer(run_script, tmp_path, definition, local=str(tmp_path / "mine.json"))
     tokens = tokens_of(run_script, corpus, tmp_path / "tokenizer.json", tmp_path)
     assert Tokenizer.from_file(str(tmp_path / "tokenizer.json")).decode(documents_of(tokens)[0]) == TEXTS[0]
 
