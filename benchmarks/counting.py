@@ -1,28 +1,50 @@
-"""Counting 1e7 5-grams, single thread: ours against polars streaming, DuckDB and a Python Counter.
+"""Counting 1e7 and 1e8 5-grams in memory: ours against polars streaming, DuckDB, KenLM's lmplz and a Python Counter.
 
 python -m benchmarks.counting
 """
 
 import json
+import shutil
 import sys
 from collections import Counter
 
 import numpy as np
 
-from benchmarks.common import measure, median_of, real_tokens, timed, write_results
+from benchmarks.common import (
+    lmplz_counting,
+    long_tokens,
+    measure,
+    median_of,
+    scratch,
+    timed,
+    write_lines,
+    write_results,
+)
 
-NGRAMS = 10_000_000
 ORDER = 5
-METHODS = ["ours", "polars streaming", "duckdb", "Counter"]
-ROUNDS = 5  # of every method in turn, so that a slow minute of the machine hits all; Counter runs once
+METHODS = {  # what is measured at each size, and on how many threads
+    10_000_000: [("ours", 1), ("polars streaming", 1), ("duckdb", 1), ("Counter", 1)],
+    100_000_000: [("ours", 1), ("ours", 2), ("polars streaming", 1), ("duckdb", 1), ("duckdb", 2), ("lmplz", 1)],
+}
+ROUNDS = 3  # of every method in turn, so that a slow minute of the machine hits all
 NAMES = [f"c{i}" for i in range(ORDER)]
 
 
-def ours(ids):
-    """Sorted counts, as every job of the workflow makes them."""
-    from scripts.ngrams.counting import count_ngrams, ngram_starts
+def ours(ids, threads):
+    """Sorted counts, as every job of the workflow makes them: how many n-grams, how many distinct, sum of squares."""
+    from scripts.ngrams.counting import count_in_passes, ngram_starts
 
-    return count_ngrams(ids, ngram_starts(len(ids), np.array([len(ids)]), ORDER), ORDER).counts
+    starts = ngram_starts(len(ids), np.array([len(ids)]), ORDER)
+    return summed(part.counts for part in count_in_passes(lambda: [(ids, starts)], ORDER, threads=threads))
+
+
+def summed(parts):
+    """What the methods must agree on."""
+    totals = np.zeros(3, np.int64)
+    for counts in parts:
+        counts = counts.astype(np.int64)
+        totals += [counts.sum(), len(counts), (counts**2).sum()]
+    return totals.tolist()
 
 
 def windows(ids):
@@ -30,67 +52,88 @@ def windows(ids):
     return {name: ids[i : len(ids) - ORDER + 1 + i] for i, name in enumerate(NAMES)}
 
 
-def polars_streaming(ids):
-    """Counts in no order."""
+def polars_streaming(ids, _threads):
+    """Counts in no order; its threads are set by the environment."""
     import polars as pl
 
-    return pl.LazyFrame(windows(ids)).group_by(NAMES).len().collect(engine="streaming")["len"].to_numpy()
+    return summed([pl.LazyFrame(windows(ids)).group_by(NAMES).len().collect(engine="streaming")["len"].to_numpy()])
 
 
-def duckdb_groups(ids):
+def duckdb_groups(ids, threads):
     """Counts in no order."""
     import duckdb
     import pyarrow as pa
 
-    connection = duckdb.connect(config={"threads": 1})
+    connection = duckdb.connect(config={"threads": threads})
     grams = pa.table(windows(ids))  # noqa: F841 (DuckDB finds it by name)
-    return connection.sql(f"SELECT {', '.join(NAMES)}, count(*) n FROM grams GROUP BY ALL").fetchnumpy()["n"]
+    return summed([connection.sql(f"SELECT count(*) n FROM grams GROUP BY {', '.join(NAMES)}").fetchnumpy()["n"]])
 
 
-def python_counter(ids):
+def python_counter(ids, _threads):
     """Counts in order of appearance."""
     columns = [column.tolist() for column in windows(ids).values()]
-    return np.fromiter(Counter(zip(*columns, strict=True)).values(), np.int64)
+    return summed([np.fromiter(Counter(zip(*columns, strict=True)).values(), np.int64)])
 
 
-def run(method):
+def lmplz(ids):
+    """KenLM's counting step, on text of the same ids; it counts lines of 1000, which it pads at both ends."""
+    if not shutil.which("lmplz"):
+        return None
+    with scratch() as folder:
+        write_lines(ids, folder / "text")
+        return lmplz_counting(folder / "text", "16G")
+
+
+def run(method, size, threads):
     """One measurement, in this process: a small warm-up first, so that compiled code is loaded."""
-    work = {"ours": ours, "polars streaming": polars_streaming, "duckdb": duckdb_groups, "Counter": python_counter}[
-        method
-    ]
-    ids = np.array(real_tokens()[: NGRAMS + ORDER - 1])
-    work(ids[:1000])
-    counts, cost = timed(lambda: work(ids), repeats=1 if method == "Counter" else 3)
-    check = {"ngrams": int(counts.sum()), "distinct": len(counts), "squares": int((counts.astype(np.int64) ** 2).sum())}
-    print(json.dumps(cost | check))
+    ids = np.array(long_tokens(size + ORDER - 1))
+    if method == "lmplz":
+        print(json.dumps(lmplz(ids)))
+        return
+    work = {"ours": ours, "polars streaming": polars_streaming, "duckdb": duckdb_groups, "Counter": python_counter}
+    work[method](ids[:1000], threads)
+    totals, cost = timed(lambda: work[method](ids, threads), repeats=1 if method == "Counter" else 3)
+    print(json.dumps(cost | {"totals": totals}))
 
 
-def main():
-    real_tokens()
-    runs = {method: [] for method in METHODS}
+def section(size):
+    """Measure every method at a size and write its section of the results."""
+    long_tokens(size + ORDER - 1)
+    runs = {method: [] for method in METHODS[size]}
     for number in range(ROUNDS):
-        for method in METHODS[: 3 if number else 4]:
-            runs[method].append(measure("benchmarks.counting", method))
-    found = {method: median_of(costs) for method, costs in runs.items()}
-    checks = {tuple(cost[key] for key in ("ngrams", "distinct", "squares")) for cost in found.values()}
-    if len(checks) != 1:
-        sys.exit(f"the methods disagree: {checks}")
-    first = found["ours"]
+        for method, threads in METHODS[size]:
+            once = method in ("Counter", "lmplz")
+            cost = (
+                None
+                if number and once
+                else measure("benchmarks.counting", method, str(size), str(threads), threads=threads)
+            )
+            if cost:
+                runs[method, threads].append(cost)
+    found = {method: median_of(costs) for method, costs in runs.items() if costs}
+    totals = {tuple(cost["totals"]) for cost in found.values() if "totals" in cost}
+    if len(totals) != 1:
+        sys.exit(f"the methods disagree: {totals}")
+    first = found["ours", 1]
     lines = [
-        f"{NGRAMS:,} 5-grams of program text, V = 50,277, {first['distinct']:,} distinct; one thread.",
-        f"Ours gives sorted counts, the others unsorted. Median of {ROUNDS} processes, each the median of 3 repeats;",
-        "peak memory is of the whole process, after the first.",
+        f"{size:,} 5-grams of program text, V = 50,277, {first['totals'][1]:,} distinct. Ours are sorted, those of",
+        f"polars, DuckDB and Counter are not. Median of {ROUNDS} processes, each the median of 3 repeats (lmplz and",
+        "Counter: once); peak memory is of the whole process, after the first. lmplz: its counting step alone, -S 16G.",
         "",
-        "| method | seconds | million 5-grams/s | peak memory, MB | time / ours |",
-        "|---|---:|---:|---:|---:|",
+        "| method | threads | seconds | million 5-grams/s | peak memory, MB | time / ours |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
-    for method, cost in found.items():
-        rate, ratio = NGRAMS / cost["seconds"] / 1e6, cost["seconds"] / first["seconds"]
-        lines.append(f"| {method} | {cost['seconds']:.2f} | {rate:.1f} | {cost['peak_mb']:.0f} | {ratio:.1f} |")
-    write_results(
-        "Counting 1e7 5-grams", "python -m benchmarks.counting", ["numpy", "numba", "polars", "duckdb"], lines
-    )
+    for (method, threads), cost in found.items():
+        rate, ratio = size / cost["seconds"] / 1e6, cost["seconds"] / first["seconds"]
+        row = f"| {cost['seconds']:.2f} | {rate:.1f} | {cost['peak_mb']:.0f} | {ratio:.1f} |"
+        lines.append(f"| {method} | {threads} {row}")
+    packages = ["numpy", "numba", "polars", "duckdb"]
+    write_results(f"Counting {size:.0e} 5-grams".replace("+0", ""), "python -m benchmarks.counting", packages, lines)
 
 
 if __name__ == "__main__":
-    run(sys.argv[1]) if len(sys.argv) > 1 else main()
+    if len(sys.argv) > 1:
+        run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    else:
+        for number in METHODS:
+            section(number)

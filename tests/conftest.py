@@ -25,7 +25,7 @@ class Wildcards(dict):
 def run_script(tmp_path):
     """Run a rule's script as Snakemake does, with a mock of its `snakemake` object."""
 
-    def run(script, *, input=(), output=(), params=None, wildcards=None, threads=1):  # noqa: A002
+    def run(script, *, input=(), output=(), params=None, wildcards=None, threads=1, mem_mb=4000):  # noqa: A002
         def items(given):
             return Items(**given) if isinstance(given, dict) else Items(*map(str, given))
 
@@ -36,6 +36,7 @@ def run_script(tmp_path):
             params=SimpleNamespace(**(params or {})),
             wildcards=Wildcards(wildcards or {}),
             threads=threads,
+            resources=SimpleNamespace(mem_mb=mem_mb),
             log=str(log),
         )
         runpy.run_path(str(ROOT / "scripts" / script), {"snakemake": mock}, "__main__")
@@ -51,8 +52,7 @@ def project(tmp_path):
 
 
 def copy_project(target):
-    skipped = shutil.ignore_patterns(
-        ".git", ".venv", ".snakemake", "results", "logs", "__pycache__", ".*_cache", "tests"
-    )
+    """Copy the project to `target`, with what numba has compiled of it already."""
+    skipped = shutil.ignore_patterns(".git", ".venv", ".snakemake", "results", "logs", ".*cache", "tests")
     shutil.copytree(ROOT, target, ignore=skipped)
     return target

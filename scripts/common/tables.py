@@ -135,16 +135,31 @@ def read_table(name: str, path: str | Path) -> pa.Table:
     return pa.concat_tables(read_parts(name, path, list(table_columns(name))))
 
 
-def read_parts(name: str, path: str | Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+def read_parts(
+    name: str, path: str | Path, columns: Sequence[str], where: tuple[str, int, int] | None = None
+) -> Iterator[pa.Table]:
     """Read some columns of the table `name` part by part, as they were written; one part is in memory at a time.
 
+    With `where`, (column, low, high), parts that hold no value from low to high in that column are passed over.
     Raises InputError if the file is damaged or is another table.
     """
+    ranges = part_ranges(name, path, where[0]) if where else []
     with _open_table(name, path) as file:
         for number in range(file.num_row_groups):
+            if where and (ranges[number][0] > where[2] or ranges[number][1] < where[1]):
+                continue
             part = _reading(path, partial(file.read_row_group, number, columns=list(columns)))
             _reading(path, partial(_check_values, name, part))
             yield part
+
+
+def part_ranges(name: str, path: str | Path, column: str) -> list[tuple[int, int, int]]:
+    """The least and greatest value of a column of integers in each part of the table `name`, and the part's rows."""
+    with _open_table(name, path) as file:
+        groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+        place = file.schema_arrow.names.index(column)
+        statistics = [group.column(place).statistics for group in groups]
+        return [(one.min, one.max, group.num_rows) for one, group in zip(statistics, groups, strict=True)]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from scripts.common.tables import arrow_schema, describe_tables, make_table, rea
 COLUMNS = {
     "corpus": "c",
     "tokenizer": "t",
+    "order": 5,
     "sample_size": "all",
     "seed": 0,
     "weighting": "unit",
@@ -43,10 +44,11 @@ def test_wrong_values_are_refused(change, message):
 
 
 def test_numbers_must_be_finite():
-    columns = {name: COLUMNS[name] for name in list(COLUMNS)[:6]}
-    numbers = {"dimension": np.array([1]), "singular_value": np.array([np.nan]), "w_error": 0.0, "unigram_w_error": 0.0}
+    columns = {name: COLUMNS[name] for name in list(COLUMNS)[:7]}
+    errors = ("w_error", "unigram_w_error", "column_norm_w_error", "w_error_low", "w_error_high")
+    numbers = {"dimension": np.array([1]), "singular_value": np.array([np.nan]), **dict.fromkeys(errors, 0.0)}
     with pytest.raises(ValueError, match="singular_value holds a value that is not finite"):
-        make_table("ngram_spectrum", {**columns, **numbers})
+        make_table("ngram_spectrum", {**columns, **numbers, "method": "exact"})
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "other table"])

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.ngrams.counting import count_ngrams, ngram_starts, thin
+from scripts.common.jobs import InputError
+from scripts.common.token_files import open_tokens, write_tokens
+from scripts.ngrams import counting, token_chunks
+from scripts.ngrams.counting import NgramCounts, count_in_passes, count_ngrams, ngram_starts, whole_contexts
+from scripts.ngrams.merging import merge_sorted
+from scripts.ngrams.sampling import sample_threshold, thin
+from scripts.ngrams.token_chunks import NgramStream
 
 
 def brute_force(documents, order):
@@ -87,30 +93,129 @@ def test_other_orders_are_refused(order):
         counted([[1, 2, 3]], order)
 
 
-def test_samples_are_exact_seeded_and_uniform():
+def parts_of(chunks, order, **options):
+    return list(count_in_passes(lambda: iter(chunks), order, **options))
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint32])
+@pytest.mark.parametrize("order", [2, 5])
+def test_passes_threads_and_chunks_change_nothing(monkeypatch, order, dtype):
+    monkeypatch.setattr(counting, "PART", 50)
+    rng = np.random.default_rng(0)
+    ids = np.minimum(rng.zipf(1.4, 5000), 60).astype(dtype) + (100_000 if dtype == np.uint32 else 0)
+    starts = ngram_starts(len(ids), np.array([1000, 1003, 5000]), order)
+    expected = as_dict(count_ngrams(ids, starts, order))
+    chunks = [(ids[i : i + 700 + order - 1], starts[i : i + 700]) for i in range(0, 5000, 700)]
+    for threads in (1, 3):
+        parts = parts_of(chunks, order, memory_bytes=counting.NGRAM_BYTES * 2500, threads=threads)
+        grams = [tuple(gram) for part in parts for gram in part.tokens.T.tolist()]
+        assert grams == sorted(expected)
+        assert {gram: count for part in parts for gram, count in as_dict(part).items()} == expected
+        contexts = [{gram[:-1] for gram in as_dict(part)} for part in parts]
+        assert sum(map(len, contexts)) == len(set().union(*contexts))  # none is cut in two
+        assert len(parts) > 3
+
+
+def test_more_types_than_the_fast_path_holds_in_passes(monkeypatch):
+    monkeypatch.setattr(counting, "PART", 5000)
+    rng = np.random.default_rng(1)
+    ids = np.concatenate([rng.permutation(70_000), rng.integers(0, 70_000, 50_000)]).astype(np.uint32)
+    starts = ngram_starts(len(ids), np.array([len(ids)]), 2)
+    parts = parts_of([(ids, starts)], 2, memory_bytes=counting.WIDE_BYTES * 40_000)
+    assert {gram: count for part in parts for gram, count in as_dict(part).items()} == as_dict(
+        count_ngrams(ids, starts, 2)
+    )
+    assert len(parts) > 10
+
+
+def test_a_token_that_starts_too_many_ngrams_is_named():
+    ids = np.array([3] * 100 + [1, 2], np.uint16)
+    starts = ngram_starts(len(ids), np.array([len(ids)]), 2)
+    with pytest.raises(InputError, match="100 n-grams start with the token 3, and 83 fit in memory: allow"):
+        parts_of([(ids, starts)], 2, memory_bytes=1000)
+
+
+def _in_pieces(one, size):
+    for i in range(0, len(one.counts), size):
+        yield NgramCounts(one.tokens[:, i : i + size], one.counts[i : i + size])
+
+
+@settings(deadline=None)
+@given(st.lists(corpora, min_size=1, max_size=5), st.integers(2, 5), st.integers(1, 4))
+def test_merged_shards_equal_the_whole(shards, order, size):
+    tables = [counted(documents, order) for documents in shards]
+    streams = [_in_pieces(one, size) for one in tables]
+    parts = list(whole_contexts(merge_sorted(streams)))
+    grams = [tuple(gram) for part in parts for gram in part.tokens.T.tolist()]
+    counts = [count for part in parts for count in part.counts.tolist()]
+    whole = brute_force([document for documents in shards for document in documents], order)
+    assert grams == sorted(whole)
+    assert dict(zip(grams, counts, strict=True)) == dict(whole)
+
+
+def test_parts_are_cut_between_contexts(monkeypatch):
+    monkeypatch.setattr(counting, "PART", 4)
+    tokens = np.array([[0, 0, 0, 0, 0, 0, 1, 1, 2, 3], [0, 1, 2, 3, 4, 5, 0, 1, 0, 0]])
+    parts = whole_contexts([NgramCounts(tokens[:, :7], np.ones(7, int)), NgramCounts(tokens[:, 7:], np.ones(3, int))])
+    assert [part.tokens[0].tolist() for part in parts] == [[0] * 6, [1, 1, 2, 3]]
+
+
+def sample(total, size, seed):
+    starts = np.ones(total, np.bool_)
+    thin(starts, 0, sample_threshold(total, size, seed), seed)
+    return starts
+
+
+def test_samples_are_exact_seeded_nested_and_uniform():
     totals = np.zeros(100)
-    for seed in range(2000):
-        starts = np.ones(120, np.bool_)
-        starts[100:] = False
-        thin(starts, 30, seed)
+    for seed in range(500):
+        starts = sample(100, 30, seed)
         assert np.count_nonzero(starts) == 30
-        assert not starts[100:].any()
-        totals += starts[:100]
-    deviation = (totals - 600) / np.sqrt(2000 * 0.3 * 0.7)
+        totals += starts
+    deviation = (totals - 150) / np.sqrt(500 * 0.3 * 0.7)
     assert abs(deviation).max() < 4.5
     assert 0.7 < deviation.std() < 1.3
+    assert (sample(100, 50, 1) == sample(100, 50, 1)).all()
+    assert (sample(100, 50, 1) != sample(100, 50, 2)).any()
+    assert sample(10_000, 500, 1)[sample(10_000, 20, 1)].all()
 
-    again, other = np.ones(100, np.bool_), np.ones(100, np.bool_)
-    starts = np.ones(100, np.bool_)
-    thin(starts, 50, 1)
-    thin(again, 50, 1)
-    thin(other, 50, 2)
-    assert (starts == again).all()
-    assert (starts != other).any()
+
+def test_a_sample_of_neighbours_is_independent():
+    starts = sample(1_000_000, 300_000, 5)
+    pairs = np.count_nonzero(starts[1:] & starts[:-1])
+    assert abs(pairs - 90_000) < 4.5 * np.sqrt(1_000_000 * 0.09 * 0.91)
 
 
 @pytest.mark.parametrize("sample_size", [10, 11, 1000])
 def test_a_sample_of_everything_is_everything(sample_size):
-    starts = np.ones(10, np.bool_)
-    thin(starts, sample_size, 0)
-    assert starts.all()
+    assert sample(10, sample_size, 0).all()
+
+
+def test_a_sample_does_not_depend_on_where_it_is_cut():
+    whole = sample(1000, 100, 3)
+    pieces = [np.ones(size, np.bool_) for size in (1, 499, 500)]
+    first = 0
+    for piece in pieces:
+        first += thin(piece, first, sample_threshold(1000, 100, 3), 3)
+    assert (np.concatenate(pieces) == whole).all()
+    gaps = np.tile([True, False, False], 1000)
+    thin(gaps, 0, sample_threshold(1000, 100, 3), 3)
+    assert (gaps[::3] == whole).all()
+
+
+@pytest.mark.parametrize("cross_documents", [False, True])
+def test_a_stream_of_token_files_equals_the_arrays(tmp_path, monkeypatch, cross_documents):
+    monkeypatch.setattr(token_chunks, "CHUNK", 7)
+    rng = np.random.default_rng(0)
+    shards = [[rng.integers(0, 5, rng.integers(0, 30)) for _ in range(6)] for _ in range(2)]
+    for number, documents in enumerate([*shards, []]):
+        write_tokens(tmp_path / f"{number}.json", documents, 5, {"corpus": "c"})
+    stream = NgramStream([open_tokens(tmp_path / f"{n}.json") for n in range(3)], 3, cross_documents)
+    joined = [[np.concatenate(documents)] for documents in shards] if cross_documents else shards
+    whole = brute_force([document.tolist() for documents in joined for document in documents], 3)
+    found = {gram: count for part in count_in_passes(stream, 3) for gram, count in as_dict(part).items()}
+    assert found == dict(whole)
+    assert stream.total == whole.total()
+    assert stream.longest_document == max(len(document) for documents in joined for document in documents)
+    some = stream.sample(20, 4)
+    assert sum(part.counts.sum() for part in count_in_passes(some, 3)) == 20

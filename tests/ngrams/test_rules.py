@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from tokenizers import Tokenizer
 
@@ -11,6 +12,7 @@ from scripts.common.tables import read_table
 from scripts.common.token_files import write_tokens
 from scripts.corpus.python_library import python_docs
 from scripts.corpus.synthetic import SyntheticLanguage
+from scripts.ngrams import count_tables, counting  # noqa: F401 (loaded before a test makes its parts small)
 
 PYTHIA = Path(__file__).resolve().parents[3] / "shared" / "data" / "pythia-tokenizer.json"
 TABLES = ("spectrum", "summary", "components")
@@ -20,25 +22,100 @@ TABLES = ("spectrum", "summary", "components")
 def pipeline(run_script, tmp_path):
     """documents of ids -> the tables ngram_counts, ngram_matrix, ngram_spectrum, ngram_summary, ngram_components."""
 
-    def run(documents, vocabulary_size, sample_size="all", order=5, seeds=(0,), min_counts=(), cross_documents=False):
-        arrays = [np.array(document, np.uint32) for document in documents]
-        write_tokens(tmp_path / "t.json", arrays, vocabulary_size, {"corpus": "c", "tokenizer": "t"})
-        keys = {"corpus": "c", "tokenizer": "t", "sample_size": sample_size}
+    def run(
+        documents,
+        vocabulary_size,
+        sample_size="all",
+        order=5,
+        seeds=(0,),
+        min_counts=(),
+        cross_documents=False,
+        exact_limit=1000,
+    ):
+        variants = [["unit", 1], ["count", 1], *(["unit", least] for least in min_counts)]
+        keys = {"corpus": "c", "tokenizer": "t", "order": str(order), "sample_size": sample_size}
         files = {name: tmp_path / f"{name}.parquet" for name in ("counts", "matrix", *TABLES)}
-        record = {"record": tmp_path / "t.json"}
-        options = {"order": order, "cross_documents": cross_documents, "seeds": list(seeds)}
-        run_script("ngrams/ngram_counts.py", input=record, output=[files["counts"]], params=options, wildcards=keys)
+        record = write_shard(tmp_path / "0.json", documents, vocabulary_size)
+        run_script(
+            "ngrams/ngram_counts.py",
+            input={"records": [record]},
+            output=[files["counts"]],
+            params={"cross_documents": cross_documents, "seeds": list(seeds)},
+            wildcards={**keys, "partition": "0"},
+        )
         run_script("ngrams/ngram_matrix.py", input=[files["counts"]], output=[files["matrix"]], wildcards=keys)
         run.log = run_script(
             "ngrams/ngram_spectrum.py",
-            input={"matrix": files["matrix"], **record},
+            input={"matrix": files["matrix"], "record": record},
             output={name: files[name] for name in TABLES},
-            params={"min_counts": list(min_counts)},
+            params={"variants": variants, "exact_limit": exact_limit, "tolerance": 0.02, "device": "cpu"},
             wildcards=keys,
+            threads=2,
         )
         return {name: read_table(f"ngram_{name}", path).to_pandas() for name, path in files.items()}
 
     return run
+
+
+def write_shard(record, documents, vocabulary_size):
+    arrays = [np.array(document, np.uint32) for document in documents]
+    write_tokens(record, arrays, vocabulary_size, {"corpus": "c", "tokenizer": "t"})
+    return record
+
+
+@pytest.mark.parametrize("order", [2, 5])
+def test_shards_merged_by_partition_equal_the_whole(run_script, tmp_path, monkeypatch, order):
+    monkeypatch.setattr(counting, "PART", 64)  # several parts a table
+    documents = some_documents(documents=7, vocabulary_size=40)
+    keys = {"corpus": "c", "tokenizer": "t", "order": str(order)}
+    shards, partitions = ([tmp_path / f"{name}{n}.parquet" for n in range(3)] for name in ("shard", "partition"))
+    for number, table in enumerate(shards):
+        record = write_shard(tmp_path / f"{number}.json", documents[number::3], 40)
+        run_script(
+            "ngrams/ngram_shard.py",
+            input={"records": record},
+            output=[table],
+            params={"seeds": [0]},
+            wildcards={**keys, "shard": str(number)},
+        )
+    for number, table in enumerate(partitions):
+        run_script(
+            "ngrams/ngram_merge.py",
+            input=shards,
+            output=[table],
+            params={"seeds": [0]},
+            wildcards={**keys, "partition": str(number)},
+        )
+    merged = [read_table("ngram_counts", table).to_pandas() for table in partitions]
+    assert min(map(len, merged)) > 0
+    columns = [f"context_{i}" for i in range(1, order)] + ["next_token"]
+    frame = pd.concat(merged)
+    found = dict(zip(frame[columns].itertuples(index=False, name=None), frame["count"], strict=True))
+    windows = [tuple(d[i : i + order]) for d in documents for i in range(len(d) - order + 1)]
+    assert found == dict(Counter(windows))
+    assert list(found) == sorted(found)
+    run_script(
+        "ngrams/ngram_matrix.py",
+        input=partitions,
+        output=[tmp_path / "matrix.parquet"],
+        wildcards={**keys, "sample_size": "all"},
+    )
+    entries = read_table("ngram_matrix", tmp_path / "matrix.parquet").to_pandas()
+    matrix = np.zeros((entries.row.max() + 1, 40))
+    matrix[entries.row, entries.next_token] = entries.probability
+    np.testing.assert_allclose(matrix, matrix_by_hand(documents, 40, order))
+
+
+def test_merging_more_shards_than_memory_allows_is_one_line(run_script, tmp_path):
+    with pytest.raises(SystemExit, match=r"error: ngrams.memory_mb is 1000; merging 100 shards takes 3855: allow more"):
+        run_script(
+            "ngrams/ngram_merge.py",
+            input=["x"] * 100,
+            output=[tmp_path / "out.parquet"],
+            params={"seeds": [0]},
+            wildcards={"corpus": "c", "tokenizer": "t", "order": "5", "partition": "0"},
+            mem_mb=1000,
+        )
 
 
 def matrix_by_hand(documents, vocabulary_size, order=5, min_count=1, weighting="unit"):
@@ -107,6 +184,38 @@ def test_unigram_baseline_counts_last_tokens(pipeline):
     shares = np.cumsum([count for _, count in last.most_common()]) / last.total()
     unit = tables["spectrum"][tables["spectrum"].weighting == "unit"]
     np.testing.assert_allclose(unit.unigram_w_error, np.sqrt(np.maximum(0, 1 - shares)), atol=1e-7)
+
+
+def test_spectra_do_not_depend_on_how_the_matrix_is_cut_into_parts(pipeline, monkeypatch):
+    documents, options = some_documents(vocabulary_size=40), {"sample_size": "1200", "seeds": [3, 4], "min_counts": [2]}
+    whole = pipeline(documents, 40, order=3, **options)
+    monkeypatch.setattr(counting, "PART", 64)
+    parts = pipeline(documents, 40, order=3, **options)
+    assert set(whole["summary"].seed) == {3, 4}
+    for name in TABLES:
+        pd.testing.assert_frame_equal(whole[name], parts[name], rtol=1e-9, atol=1e-7)
+
+
+@pytest.mark.parametrize("order", [2, 5])
+def test_above_the_limit_w_error_is_bracketed(pipeline, order):
+    documents = some_documents(vocabulary_size=40)
+    exact, bracketed = (pipeline(documents, 40, order=order, exact_limit=limit) for limit in (40, 10))
+    truth, found = exact["spectrum"], bracketed["spectrum"]
+    assert set(truth.method) == {"exact"}
+    assert set(found.method) <= {"bracket", "lanczos"}
+    assert found.singular_value.isna().all()
+    assert (found.w_error_low**2 <= truth.w_error**2 + 1e-12).all()
+    assert (found.w_error_high**2 >= truth.w_error**2 - 1e-12).all()
+    assert (found.w_error.between(found.w_error_low, found.w_error_high)).all()
+    np.testing.assert_array_equal(found.method == "lanczos", found.w_error_high - found.w_error_low > 0.02)
+    np.testing.assert_allclose(found.column_norm_w_error, truth.column_norm_w_error)
+    for row in bracketed["summary"].itertuples():
+        one = found[found.weighting == row.weighting]
+        assert row.method == max(one.method, key=["exact", "bracket", "lanczos"].index)
+        assert row.bracket == (one.w_error_high - one.w_error_low).max()
+        assert row.column_norm_gap == pytest.approx((one.column_norm_w_error - one.w_error).max())
+    assert bracketed["summary"]["rank"].isna().all()
+    assert (exact["summary"].bracket == 0).all()
 
 
 def test_seeds_give_different_samples_of_the_right_size(pipeline):
