@@ -1,0 +1,174 @@
+import math
+
+import kenlm
+import numpy as np
+import pytest
+
+from scripts.common.jobs import InputError
+from scripts.common.tables import read_table, write_tables
+from scripts.common.token_files import open_tokens, write_tokens
+from scripts.ngrams.held_out import split_documents
+from scripts.ngrams.ngram_language_model import loss_columns
+from tests.ngrams.by_hand import BOS, EOS, PlainKneserNey, kenlm_tool
+
+
+@pytest.fixture
+def rule(run_script, tmp_path):
+    """documents of ids and their texts, of each shard -> the row of the table `language_model`."""
+
+    def run(shards, texts, vocabulary_size=12, held_out=0.2, mem_mb=4000):
+        for number, (documents, pieces) in enumerate(zip(shards, texts, strict=True)):
+            arrays = [np.array(document, np.uint32) for document in documents]
+            write_tokens(tmp_path / f"{number}.json", arrays, vocabulary_size, {"corpus": "c", "tokenizer": "t"})
+            rows = [(d, p, text) for d, document in enumerate(pieces) for p, text in enumerate(document)]
+            columns = dict(zip(("document", "piece", "text"), zip(*rows, strict=True), strict=True))
+            parts = [
+                {"corpus": "c", **{name: [value] for name, value in zip(columns, row, strict=True)}} for row in rows
+            ]
+            write_tables("corpus_text", tmp_path / f"{number}.parquet", parts)
+        run.log = run_script(
+            "ngrams/ngram_language_model.py",
+            input={
+                "records": [tmp_path / f"{number}.json" for number in range(len(shards))],
+                "texts": [tmp_path / f"{number}.parquet" for number in range(len(shards))],
+            },
+            output={"model": tmp_path / "model.arpa", "table": tmp_path / "language_model.parquet"},
+            params={"held_out": held_out, "split_seed": 0},
+            wildcards={"corpus": "c", "tokenizer": "t"},
+            mem_mb=mem_mb,
+        )
+        return read_table("language_model", tmp_path / "language_model.parquet").to_pylist()[0]
+
+    return run
+
+
+def some_shards(seed=0):
+    """Two shards of documents over eleven ids, one of them rare, and texts of as many bytes as ten times the tokens."""
+    rng = np.random.default_rng(seed)
+    law = np.array([1 / 2**k for k in range(10)])
+    shards = [[rng.choice(10, rng.integers(1, 60), p=law / law.sum()).tolist() for _ in range(10)] for _ in range(2)]
+    shards[0][0].append(10)
+    texts = [[["é" * 4 * len(document), "ab" * len(document)] for document in documents] for documents in shards]
+    return shards, texts
+
+
+def loss_by_hand(train, test, vocabulary_size):
+    """Nats of each test document: the sum over tokens of -ln P, <unk> shared by the unseen ids of the tokenizer."""
+    plain = PlainKneserNey(train)
+    unseen = vocabulary_size - len(plain.types - {EOS})
+    losses = []
+    for document in test:
+        padded, nats = [BOS, *document], 0.0
+        for place in range(1, len(padded)):
+            p = plain.probability(padded[max(0, place - 4) : place], padded[place])
+            nats -= math.log(p if padded[place] in plain.types else p / unseen)
+        losses.append(nats)
+    return losses
+
+
+def split_by_hand(tmp_path, shards, share):
+    split = split_documents([open_tokens(tmp_path / f"{number}.json") for number in range(len(shards))], share, 0)
+    documents = [document for documents in shards for document in documents]
+    train = [document for document, held in zip(documents, split.held, strict=True) if not held]
+    return train, [document for document, held in zip(documents, split.held, strict=True) if held]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_loss_equals_that_by_hand(rule, tmp_path, seed):
+    shards, texts = some_shards(seed)
+    row = rule(shards, texts)
+    train, test = split_by_hand(tmp_path, shards, 0.2)
+    losses, tokens = loss_by_hand(train, test, 12), sum(map(len, test))
+    assert len(test) == 4
+    assert row["train_tokens"] == sum(map(len, train))
+    assert row["held_out_tokens"] == tokens
+    assert row["held_out_bytes"] == 10 * tokens
+    seen = {token for document in train for token in document}
+    assert row["unseen_tokens"] == sum(token not in seen for document in test for token in document)
+    assert row["cross_entropy_nats"] == pytest.approx(sum(losses) / tokens, abs=1e-5)
+    assert row["perplexity"] == pytest.approx(math.exp(sum(losses) / tokens), rel=1e-5)
+    assert row["bits_per_byte"] == pytest.approx(sum(losses) / math.log(2) / (10 * tokens), abs=1e-6)
+
+
+def test_ids_never_seen_share_what_unknown_words_have(rule, tmp_path):
+    shards, texts = some_shards()
+    row = rule(shards, texts, held_out=0.95)
+    train, test = split_by_hand(tmp_path, shards, 0.95)
+    assert row["unseen_tokens"] > 1
+    nats = sum(loss_by_hand(train, test, 12))
+    assert row["cross_entropy_nats"] == pytest.approx(nats / row["held_out_tokens"], abs=1e-5)
+
+
+def test_standard_error_is_that_of_a_ratio():
+    rng = np.random.default_rng(0)
+    found, errors = [], []
+    for _ in range(400):
+        lengths = rng.integers(1, 100, 200)
+        losses = lengths * rng.normal(3, 0.5, 200)
+        columns = loss_columns(losses, lengths, 1)
+        found.append(columns["cross_entropy_nats"])
+        errors.append(columns["cross_entropy_standard_error"])
+    assert np.mean(errors) == pytest.approx(np.std(found), rel=0.1)
+    assert loss_columns(np.array([3.0]), np.array([2]), 1)["cross_entropy_standard_error"] is None
+
+
+def test_a_single_document_is_cut(rule):
+    document = [1, 2, 3, 4, 5] * 20
+    row = rule([[document]], [[["x" * 300]]])
+    assert (row["train_tokens"], row["held_out_tokens"], row["held_out_bytes"]) == (80, 20, 60)
+    assert row["cross_entropy_standard_error"] is None
+    assert row["cross_entropy_nats"] == pytest.approx(
+        loss_by_hand([document[:80]], [document[80:]], 12)[0] / 20, abs=1e-5
+    )
+
+
+def test_every_document_is_on_one_side_and_the_choice_is_seeded(tmp_path):
+    documents = [np.full(3, number, np.uint16) for number in range(50)]
+    write_tokens(tmp_path / "t.json", documents, 50, {"corpus": "c", "tokenizer": "t"})
+    tokens = [open_tokens(tmp_path / "t.json")]
+    sides = split_documents(tokens, 0.1, 0)
+    assert sides.held.sum() == 5
+    assert set(sides.train.ids) | set(sides.test.ids) == set(range(50))
+    assert not set(sides.train.ids) & set(sides.test.ids)
+    assert sides.test.ends.tolist() == [3, 6, 9, 12, 15]
+    assert (split_documents(tokens, 0.1, 0).held == sides.held).all()
+    assert (split_documents(tokens, 0.1, 1).held != sides.held).any()
+    assert [split_documents(tokens, share, 0).held.sum() for share in (0, 0.001, 0.5, 1)] == [1, 1, 25, 49]
+
+
+@pytest.mark.parametrize("documents", [[], [[]], [[1]], [[], []], [[1, 2], []]])
+def test_too_little_text_to_hold_any_out(tmp_path, documents):
+    arrays = [np.array(document, np.uint16) for document in documents]
+    write_tokens(tmp_path / "t.json", arrays, 5, {"corpus": "c", "tokenizer": "t"})
+    with pytest.raises(InputError, match=r"corpus c: . tokens to learn from and . held out"):
+        split_documents([open_tokens(tmp_path / "t.json")], 0.05, 0)
+
+
+def test_tables_of_other_documents_are_refused(rule):
+    shards, texts = some_shards()
+    with pytest.raises(SystemExit, match="the corpus has 19 documents, its token files 20"):
+        rule(shards, [texts[0], texts[1][:-1]])
+
+
+def test_too_little_memory_is_said(rule):
+    shards, texts = some_shards()
+    with pytest.raises(SystemExit, match=r"ngrams\.memory_mb is 400"):
+        rule(shards, texts, mem_mb=400)
+
+
+def test_the_binary_form_gives_the_same(rule, tmp_path, monkeypatch):
+    shards, texts = some_shards()
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    plain = rule(shards, texts)
+    assert not (tmp_path / "model.binary").exists()
+    monkeypatch.undo()
+    tool = kenlm_tool("build_binary")
+    monkeypatch.setattr("shutil.which", lambda *_, **__: tool)
+    assert rule(shards, texts) == plain
+    assert (tmp_path / "model.binary").exists()
+    words = " ".join(map(str, shards[0][0]))
+    scores = [kenlm.Model(str(tmp_path / name)).score(words) for name in ("model.arpa", "model.binary")]
+    assert scores[0] == scores[1]
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    rule(shards, texts)
+    assert not (tmp_path / "model.binary").exists()  # it would be that of another model
