@@ -1,63 +1,119 @@
-"""The exact singular values of W, by components.
+"""The singular values of W and W-error at every d: exact by components, and bounds where a component is too large.
 
-Rows of W are next-token distributions, most of them one-hot: a one-hot row only adds to the diagonal of
-G = WᵀW. Two tokens are coupled only if some row gives both a probability, so G is block-diagonal over the
-connected components of that graph. A token alone in its component has its diagonal entry as eigenvalue; every
-other component gets one dense symmetric eigensolve in float64. Nothing is iterative, randomised or truncated.
+A token alone in its component of G = WᵀW has its diagonal entry as eigenvalue; every other component gets one dense
+symmetric eigensolve in float64. Nothing is iterative, randomised or truncated. In a component of more types than a
+limit, the tokens of greatest column norm are solved and the rest is bracketed (bracket.py); where the bracket is wide,
+an estimate is put into it (lanczos.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-import numba
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
+
+from scripts.common.jobs import log
+from scripts.ngrams import gpu, gram, lanczos
+from scripts.ngrams.bracket import lower_bound, tail_sums, upper_bound
+from scripts.ngrams.gram import Layout, Rows, Survey
+
+METHODS = ["exact", "bracket", "lanczos"]  # how W-error was found, the most exact first
+ENTRY_BYTES = 12  # of an entry of W in memory
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far to go: components of more types than `exact` are bracketed, brackets wider than `tolerance` estimated.
+
+    `memory_bytes` is what may be taken beside the blocks that are solved; `device` is cpu or cuda.
+    """
+
+    exact: float = np.inf
+    tolerance: float = 0.0
+    memory_bytes: float = np.inf
+    threads: int = 1
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
 class Spectrum:
-    """`singular_values` (types,) in falling order, zeros included; `component_sizes`, types in each component."""
+    """All that is known of the spectrum of W; arrays are (types,), at d = 1..types.
 
-    singular_values: NDArray[np.float64]
+    `singular_values` in falling order, zeros included; None if not all are exact. `w_error` lies from `w_error_low` to
+    `w_error_high` and was found by `method`, one of METHODS. `component_sizes` are types in each component, falling.
+    """
+
+    singular_values: NDArray[np.float64] | None
+    w_error: NDArray[np.float64]
+    w_error_low: NDArray[np.float64]
+    w_error_high: NDArray[np.float64]
+    column_norm_w_error: NDArray[np.float64]
+    method: NDArray[np.str_]
     component_sizes: NDArray[np.int64]
 
     @property
-    def rank(self) -> int:
-        """Singular values that are not zero."""
-        return int(np.count_nonzero(self.singular_values))
+    def rank(self) -> int | None:
+        """Singular values that are not zero; None if not all are exact."""
+        return None if self.singular_values is None else int(np.count_nonzero(self.singular_values))
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of the table `ngram_spectrum` that are known from the spectrum."""
+        return {
+            "dimension": np.arange(1, len(self.w_error) + 1),
+            "singular_value": self.singular_values,
+            "w_error": self.w_error,
+            "column_norm_w_error": self.column_norm_w_error,
+            "w_error_low": self.w_error_low,
+            "w_error_high": self.w_error_high,
+            "method": self.method,
+        }
 
 
-def exact_spectrum(matrix: csr_array) -> Spectrum:
-    """The singular values of `matrix` (rows, V), one for each column that is not empty.
+def exact_spectrum(matrix: csr_array, threads: int = 1) -> Spectrum:
+    """The exact spectrum of `matrix` (rows, V), with a singular value for each column that is not empty.
 
-    Eigenvalues of a component of n types below n · eps · its largest are rounding error and count as zero.
-    Raises ArithmeticError if the squares do not sum to the squared Frobenius norm.
+    Raises ArithmeticError as `find_spectrum`.
     """
-    entries = np.diff(matrix.indptr)
-    one_hot = entries == 1
-    single = matrix.indptr[:-1][one_hot]
-    squares = matrix.data**2
-    diagonal = np.bincount(matrix.indices[single], squares[single], matrix.shape[1]).astype(np.float64)
-    coupling = matrix[~one_hot]
-    label, types = _components(coupling, diagonal)
-    sizes = np.bincount(label)
-    alone = types[sizes[label] == 1]  # only one-hot rows lead to these
-    blocks = _blocks(coupling, diagonal, types, label)
-    eigenvalues = np.concatenate([diagonal[alone], *map(_eigenvalues, blocks)])
-    norm = float(squares.sum())
-    if abs(eigenvalues.sum() - norm) > 1e-9 * norm:
-        raise ArithmeticError(f"squared singular values sum to {eigenvalues.sum()}, the squared entries to {norm}")
-    return Spectrum(np.sqrt(np.sort(eigenvalues)[::-1]), np.sort(sizes)[::-1])
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    survey = Survey(matrix.shape[1])
+    survey.add(matrix)
+    return find_spectrum(lambda: [matrix], survey, Limits(threads=threads))
+
+
+def find_spectrum(matrix_rows: Rows, survey: Survey, limits: Limits) -> Spectrum:
+    """The spectrum of the matrix (rows, V) whose rows are given, and of which `survey` has seen all.
+
+    Eigenvalues of a block of n types below n · eps · its largest are rounding error and count as zero. Raises
+    ArithmeticError if the squares do not sum to the squared Frobenius norm, InputError if a GPU is asked for in vain.
+    """
+    layout = gram.lay_out(survey)
+    leading = np.where(layout.sizes > 1, np.minimum(layout.sizes, limits.exact), 0).astype(np.int64)
+    eigenvalues = _pinched_eigenvalues(gram.coupling_rows(matrix_rows(), layout), layout, leading, limits)
+    column_norms = w_error(np.sqrt(np.sort(layout.squared_norms)[::-1]))
+    errors = high = upper_bound(eigenvalues)
+    if (layout.sizes <= max(limits.exact, 1)).all():
+        method = np.full(len(errors), "exact")
+        return Spectrum(np.sqrt(eigenvalues), errors, errors, errors, column_norms, method, layout.sizes)
+    rows = _rows_again(matrix_rows, survey, layout, limits.memory_bytes / 2)
+    mass = gram.off_diagonal_mass(rows, layout, leading, limits.memory_bytes / 2, limits.threads)
+    low = lower_bound(eigenvalues, mass)
+    log.info("%d types in a component: W-error is bracketed to %.1e", layout.sizes[0], (high - low).max())
+    wide = high - low > limits.tolerance
+    if wide.any():
+        estimate = np.clip(_estimate(rows, layout, leading, eigenvalues, limits.threads), low, high)
+        errors = np.minimum.accumulate(np.where(wide, estimate, errors))
+    method = np.where(wide, "lanczos", "bracket")
+    return Spectrum(None, errors, low, high, column_norms, method, layout.sizes)
 
 
 def w_error(singular_values: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n,) W-error at d = 1..n: sqrt(Σ_{i>d} σ_i²) / ‖W‖_F (arXiv 2404.07647, Fig 7)."""
-    squares = singular_values**2
-    beyond = np.append(np.cumsum(squares[::-1])[::-1], 0.0)  # smallest first: no digits are lost
-    return np.sqrt(beyond[1:] / beyond[0])
+    return upper_bound(singular_values**2)
 
 
 def unigram_w_error(token_counts: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -73,52 +129,47 @@ def least_dimension(errors: NDArray[np.float64], threshold: float) -> int:
     return int(np.searchsorted(-errors, -threshold)) + 1
 
 
-def _components(coupling: csr_array, diagonal: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The component of each token type that occurs, and its token id."""
-    vocabulary = coupling.shape[1]
-    first = np.repeat(coupling.indices[coupling.indptr[:-1]], np.diff(coupling.indptr))  # chains a row's tokens
-    links = csr_array((np.ones(len(first), np.bool_), (first, coupling.indices)), shape=(vocabulary, vocabulary))
-    _, label = connected_components(links, directed=False)
-    occurs = diagonal > 0
-    occurs[coupling.indices] = True
-    types = np.flatnonzero(occurs)
-    return np.unique(label[types], return_inverse=True)[1], types
-
-
-def _blocks(
-    coupling: csr_array, diagonal: NDArray[np.float64], types: NDArray[np.int64], label: NDArray[np.int64]
-) -> Iterator[NDArray[np.float64]]:
-    """The diagonal block of G for each component of two or more types; only one is in memory at a time."""
-    order = np.argsort(label, kind="stable")
-    bounds = np.concatenate([[0], np.cumsum(np.bincount(label))])
-    position = np.zeros(coupling.shape[1], np.int64)  # of a token within its component
-    position[types[order]] = np.arange(len(order)) - np.repeat(bounds[:-1], np.diff(bounds))
-    component = np.zeros(coupling.shape[1], np.int64)
-    component[types] = label
-    of_row = component[coupling.indices[coupling.indptr[:-1]]]
-    row_order = np.argsort(of_row, kind="stable")
-    row_bounds = np.searchsorted(of_row[row_order], np.arange(len(bounds)))
-    for number in np.flatnonzero(np.diff(bounds) > 1):
-        members = types[order[bounds[number] : bounds[number + 1]]]
-        block = np.zeros((len(members), len(members)), order="F")
-        block[np.diag_indices(len(members))] = diagonal[members]
-        rows = row_order[row_bounds[number] : row_bounds[number + 1]]
-        _add_rows(block, rows, coupling.indptr, coupling.indices, coupling.data, position)
-        yield block
-
-
-@numba.njit(cache=True)
-def _add_rows(block, rows, indptr, indices, data, position):
-    """Add the outer product of each row with itself to the lower triangle of the block."""
-    for row in rows:
-        for left in range(indptr[row], indptr[row + 1]):
-            column = position[indices[left]]
-            for right in range(indptr[row], indptr[row + 1]):
-                other = position[indices[right]]
-                if other >= column:
-                    block[other, column] += data[left] * data[right]
+def _pinched_eigenvalues(
+    rows: Iterable[csr_array], layout: Layout, leading: NDArray[np.int64], limits: Limits
+) -> NDArray[np.float64]:
+    """(n,) falling: those of the leading blocks of G, and the diagonal elements of all other types."""
+    if limits.device == "cuda":
+        solved = [gpu.eigenvalues(block) for block in gpu.leading_blocks(rows, layout, leading)]
+    else:
+        solved = [_eigenvalues(block) for block in gram.leading_blocks(rows, layout, leading, limits.threads)]
+    alone = layout.squared_norms[layout.place >= leading[layout.component]]
+    eigenvalues = np.concatenate([alone, *map(_without_rounding, solved)])
+    found, norm = eigenvalues.sum(), layout.squared_norms.sum()
+    if abs(found - norm) > 1e-9 * norm:
+        raise ArithmeticError(f"squared singular values sum to {found}, the squared entries to {norm}")
+    return np.sort(eigenvalues)[::-1]
 
 
 def _eigenvalues(block: NDArray[np.float64]) -> NDArray[np.float64]:
-    values = scipy.linalg.eigvalsh(block, overwrite_a=True, check_finite=False, driver="evd")
+    return scipy.linalg.eigvalsh(block, overwrite_a=True, check_finite=False, driver="evd")
+
+
+def _without_rounding(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(values > len(values) * np.finfo(float).eps * values[-1], values, 0.0)
+
+
+def _rows_again(matrix_rows: Rows, survey: Survey, layout: Layout, memory_bytes: float) -> Rows:
+    """The coupling rows, for many passes: kept in memory if they fit, else made each time."""
+    if survey.coupling_entries * ENTRY_BYTES > memory_bytes:
+        return lambda: gram.coupling_rows(matrix_rows(), layout)
+    kept = list(gram.coupling_rows(matrix_rows(), layout))
+    return lambda: kept
+
+
+def _estimate(
+    rows: Rows, layout: Layout, leading: NDArray[np.int64], eigenvalues: NDArray[np.float64], threads: int
+) -> NDArray[np.float64]:
+    """(n,) W-error by Lanczos; `eigenvalues` (n,) are those of the leading blocks and the other diagonal elements."""
+    solved = gram.leading_blocks(rows(), layout, leading, threads)
+    blocks = list(zip(layout.bounds[np.flatnonzero(leading)], solved, strict=True))
+    product = lanczos.gram_product(rows, layout.squared_norms, threads)
+    pinched = lanczos.pinched_product(blocks, layout.squared_norms)
+    difference, error = lanczos.tail_difference(product, pinched, len(eigenvalues))
+    norm = eigenvalues.sum()
+    log.info("estimated by Lanczos: standard error of its square at most %.1e", error.max() / norm)
+    return np.sqrt(np.maximum(tail_sums(eigenvalues) + difference, 0) / norm)

@@ -5,17 +5,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array, random_array
 
 from scripts.ngrams.spectrum import exact_spectrum, least_dimension, unigram_w_error, w_error
-
-
-def language_like(rng, rows, vocabulary, most=4):
-    """A random W with many one-hot rows: token frequencies are Zipfian, rows have 1 to `most` tokens."""
-    law = 1 / np.arange(1, vocabulary + 1)
-    dense = np.zeros((rows, vocabulary))
-    for row in dense:
-        size = min(1 + rng.geometric(0.7) - 1 or 1, most, vocabulary)
-        tokens = rng.choice(vocabulary, size, replace=False, p=law / law.sum())
-        row[tokens] = rng.dirichlet(np.ones(size))
-    return dense
+from tests.ngrams.matrices import language_like
 
 
 def dense_singular_values(dense):
