@@ -3,12 +3,13 @@
 
 FIGURE_7_SAMPLES = ngram_samples(config, "figure_7")
 CONTROL_SAMPLES = ngram_samples(config, "controls")
+SMOOTHED_SAMPLES = ngram_samples(config, "smoothed")
 
 
 rule figure_7:
     input:
         spectra=collect(
-            "<results>/ngrams/{sample[corpus]}/{sample[tokenizer]}/{sample[sample_size]}/ngram_spectrum.parquet",
+            "<results>/ngrams/{sample[corpus]}/{sample[tokenizer]}/{sample[order]}/{sample[sample_size]}/ngram_spectrum.parquet",
             sample=FIGURE_7_SAMPLES,
         ),
         published="resources/figure_7_published.csv",
@@ -45,11 +46,15 @@ rule figure_7:
 rule figure_7_controls:
     input:
         spectra=collect(
-            "<results>/ngrams/{sample[corpus]}/{sample[tokenizer]}/{sample[sample_size]}/ngram_spectrum.parquet",
+            "<results>/ngrams/{sample[corpus]}/{sample[tokenizer]}/{sample[order]}/{sample[sample_size]}/ngram_spectrum.parquet",
             sample=CONTROL_SAMPLES,
         ),
+        smoothed=collect(
+            "<results>/ngrams/{sample[corpus]}/{sample[tokenizer]}/{sample[order]}/{sample[sample_size]}/ngram_smoothed_spectrum.parquet",
+            sample=SMOOTHED_SAMPLES,
+        ),
         summaries=collect(
-            "<results>/ngrams/{sample[corpus]}/{sample[tokenizer]}/{sample[sample_size]}/ngram_summary.parquet",
+            "<results>/ngrams/{sample[corpus]}/{sample[tokenizer]}/{sample[order]}/{sample[sample_size]}/ngram_summary.parquet",
             sample=CONTROL_SAMPLES,
         ),
     output:
@@ -72,9 +77,11 @@ rule figure_7_controls:
         runtime=15,
     params:
         palette=lookup(within=config, dpath="report/palette"),
+        order=lookup(within=config, dpath="ngrams/order"),
+        sample_size=lookup(within=config, dpath="ngrams/sample_size"),
         code=code_hash("report/figure_7_controls.py"),
     message:
-        "Draw the controls of figure 7: sample size, weighting, token frequency"
+        "Draw the controls of figure 7: sample size, weighting, length of context, token frequency"
     script:
         "../scripts/report/figure_7_controls.py"
 
@@ -82,7 +89,7 @@ rule figure_7_controls:
 rule table_7:
     input:
         summaries=collect(
-            "<results>/ngrams/{sample[corpus]}/{sample[tokenizer]}/{sample[sample_size]}/ngram_summary.parquet",
+            "<results>/ngrams/{sample[corpus]}/{sample[tokenizer]}/{sample[order]}/{sample[sample_size]}/ngram_summary.parquet",
             sample=FIGURE_7_SAMPLES,
         ),
         published="resources/figure_7_published.csv",
@@ -110,9 +117,68 @@ rule table_7:
         "../scripts/report/table_7.py"
 
 
+rule table_7_controls:
+    input:
+        summaries=rules.figure_7_controls.input.summaries,
+        smoothed=rules.figure_7_controls.input.smoothed,
+    output:
+        report(
+            ensure("<results>/tables/table_7_controls.csv", non_empty=True),
+            caption="../scripts/report/captions/table_7_controls.rst",
+            category="The rank of language",
+        ),
+    log:
+        "<logs>/report/table_7_controls.log",
+    benchmark:
+        "<logs>/report/table_7_controls.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code_hash("report/table_7_controls.py"),
+    message:
+        "Write the controls of figure 7 in numbers"
+    script:
+        "../scripts/report/table_7_controls.py"
+
+
+rule table_language_models:
+    input:
+        collect(
+            "<results>/ngrams/{model[corpus]}/{model[tokenizer]}/language_model/language_model.parquet",
+            model=language_models(config),
+        ),
+    output:
+        report(
+            ensure("<results>/tables/language_models.csv", non_empty=True),
+            caption="../scripts/report/captions/table_language_models.rst",
+            category="The rank of language",
+        ),
+    log:
+        "<logs>/report/table_language_models.log",
+    benchmark:
+        "<logs>/report/table_language_models.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code_hash("report/table_language_models.py"),
+    message:
+        "Write what a 5-gram model knows of each corpus"
+    script:
+        "../scripts/report/table_language_models.py"
+
+
 rule claims:
     input:
         table_7=rules.table_7.output[0],
+        controls=rules.table_7_controls.output[0],
     output:
         report(
             ensure("<results>/claims.csv", non_empty=True),
@@ -130,7 +196,7 @@ rule claims:
         mem_mb=1000,
         runtime=15,
     params:
-        order=lookup(within=config, dpath="ngrams/order"),
+        sample_size=lookup(within=config, dpath="ngrams/sample_size"),
         synthetic=synthetic_corpora(config),
         code=code_hash("report/claims.py"),
     message:
@@ -141,9 +207,18 @@ rule claims:
 
 rule provenance:
     input:
-        collect("<results>/corpus/text/{corpus}.json", corpus=config["ngrams"]["corpora"]),
         collect(
-            "<results>/corpus/tokens/{sample[corpus]}/{sample[tokenizer]}.json",
+            "<results>/corpus/text/{corpus}/{shard}.json",
+            corpus=config["ngrams"]["corpora"],
+            shard=corpus_shards(config),
+        ),
+        collect(
+            "<results>/corpus/tokens/{sample[corpus]}/{sample[tokenizer]}/{shard}.json",
+            sample=FIGURE_7_SAMPLES + CONTROL_SAMPLES,
+            shard=corpus_shards(config),
+        ),
+        collect(
+            "<results>/corpus/tokenizers/{sample[tokenizer]}.record.json",
             sample=FIGURE_7_SAMPLES + CONTROL_SAMPLES,
         ),
     output:
@@ -172,6 +247,8 @@ rule report:
         template="scripts/report/report.html.jinja",
         claims=rules.claims.output[0],
         table_7=rules.table_7.output[0],
+        controls=rules.table_7_controls.output[0],
+        models=rules.table_language_models.output[0],
         provenance=rules.provenance.output[0],
         images=collect("<results>/figures/{figure}.png", figure=["figure_7", "figure_7_controls"]),
         data=collect("<results>/figures/{figure}.csv", figure=["figure_7", "figure_7_controls"]),
@@ -211,6 +288,8 @@ rule figures:
 rule tables:
     input:
         rules.table_7.output,
+        rules.table_7_controls.output,
+        rules.table_language_models.output,
         rules.claims.output,
     message:
         "Every table"
@@ -222,5 +301,7 @@ localrules:
     provenance,
     report,
     table_7,
+    table_7_controls,
+    table_language_models,
     tables,
     all,

@@ -1,6 +1,6 @@
 """Rule `figure_7_controls`: is the rank of language a fact of language, or of the size of the sample?"""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -10,46 +10,32 @@ from matplotlib.figure import Figure
 
 from scripts.common.jobs import job
 from scripts.ngrams.thresholds import HALF, HALVES_AT
-from scripts.report.samples import curve, grid, read_samples
+from scripts.report.samples import SAMPLE, curve, grid, read_samples
 from scripts.report.style import MARKERS, WIDTH, save_figure, set_style
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-KEYS = ["corpus", "tokenizer", "sample_size", "weighting", "min_count"]
-COLUMNS = {"w_error": "W", "unigram_w_error": "unigram"}
+KEYS = [*SAMPLE, "weighting", "min_count"]
+COLUMNS = {"w_error": "W", "unigram_w_error": "unigram", "column_norm_w_error": "column norms"}
+DRAWN = ["sample size", "control", "context"]  # the panels that show curves
 
 
 def distinct_samples(summary: pd.DataFrame) -> pd.DataFrame:
-    """Corpus, tokenizer, sample_size and actual n-grams of each sample, smallest first.
+    """The keys and the actual n-grams of each sample, smallest first.
 
     Sizes beyond the corpus are all the same sample, and only one of them is kept.
     """
     plain = summary[(summary.weighting == "unit") & (summary.min_count == 1)]
-    samples = plain[[*KEYS[:3], "ngrams"]].rename(columns={"ngrams": "sample_ngrams"})
-    return samples.drop_duplicates(["corpus", "tokenizer", "sample_ngrams"], keep="last").sort_values("sample_ngrams")
+    samples = plain[[*SAMPLE, "ngrams"]].rename(columns={"ngrams": "sample_ngrams"})
+    unique = samples.drop_duplicates(["corpus", "tokenizer", "order", "sample_ngrams"], keep="last")
+    return unique.sort_values("sample_ngrams")
 
 
 def control_name(weighting: str, min_count: int) -> str:
     """What a control is called in the figure."""
-    if weighting == "count":
-        return "rows weighted by count"
-    return "all contexts" if min_count == 1 else f"contexts seen ≥ {min_count} times"
-
-
-def curves_drawn(spectra: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """W-error and unigram baseline against d: all contexts at every size, every control at the largest size."""
-    samples = distinct_samples(summary)
-    largest = samples.groupby(["corpus", "tokenizer"]).sample_ngrams.transform("max")
-    drawn = spectra.merge(samples.assign(at_largest=samples.sample_ngrams == largest), on=KEYS[:3])
-    drawn = drawn[drawn.at_largest | ((drawn.weighting == "unit") & (drawn.min_count == 1))]
-    parts = []
-    for keys, one in drawn.groupby([*KEYS, "sample_ngrams", "at_largest"]):
-        of = dict(zip([*KEYS, "sample_ngrams", "at_largest"], keys, strict=True))
-        for column, name in COLUMNS.items():
-            points = curve(one, column, grid(int(one.dimension.max())))
-            parts.append(points.assign(**of, quantity=name))
-    return with_control(pd.concat(parts))
+    names = {"count": "rows weighted by count", "smoothed": "Kneser–Ney rows"}
+    return names.get(weighting, "all contexts" if min_count == 1 else f"contexts seen ≥ {min_count} times")
 
 
 def with_control(frame: pd.DataFrame) -> pd.DataFrame:
@@ -59,49 +45,86 @@ def with_control(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(control=names).sort_values(list(order), ascending=list(order.values()), kind="stable")
 
 
-def halving_drawn(summary: pd.DataFrame) -> pd.DataFrame:
+def panels_of(samples: pd.DataFrame, order: int, sample_size: str) -> dict[str, pd.DataFrame]:
+    """Which spectra each panel shows: keys of samples, and the weightings and least counts beside them.
+
+    Sample sizes: all contexts at every size. Control: every control of the largest sample. Context: every length of
+    context, and the smoothed rows, at the sample size of figure 7.
+    """
+    same = samples[samples.order == order]
+    largest = same[same.sample_ngrams == same.groupby(["corpus", "tokenizer"]).sample_ngrams.transform("max")]
+    plain = pd.DataFrame({"weighting": ["unit"], "min_count": [1]})
+    smoothed = pd.DataFrame({"weighting": ["unit", "smoothed"], "min_count": [1, 1]})
+    return {
+        "sample size": same.merge(plain, how="cross"),
+        "control": largest,
+        "context": samples[samples.sample_size == sample_size].merge(smoothed, how="cross"),
+    }
+
+
+def curves_drawn(spectra: pd.DataFrame, panels: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """W-error, unigram baseline and what the column norms alone give, against d, for every curve of every panel."""
+    parts = []
+    for panel, shown in panels.items():
+        keys = [key for key in KEYS if key in shown]
+        for of, one in spectra.merge(shown, on=keys).groupby([*KEYS, "sample_ngrams"]):
+            names = dict(zip([*KEYS, "sample_ngrams"], of, strict=True), panel=panel)
+            for column, quantity in COLUMNS.items():
+                points = curve(one, column, grid(int(one.dimension.max())))
+                parts.append(points.assign(**names, quantity=quantity))
+    return with_control(pd.concat(parts))
+
+
+def halving_drawn(summary: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     """The dimension at which W-error halves against the number of n-grams in the sample, mean over seeds."""
     columns = {"halving_dimension": "W", "unigram_halving_dimension": "unigram"}
-    table = summary.merge(distinct_samples(summary), on=KEYS[:3]).rename(columns=columns)
+    table = summary.merge(samples, on=SAMPLE).rename(columns=columns)
     melted = table.melt([*KEYS, "sample_ngrams"], list(columns.values()), "quantity", "dimension")
     means = melted.groupby([*KEYS, "sample_ngrams", "quantity"], as_index=False).dimension.mean()
-    return with_control(means.assign(w_error=HALF))
+    return with_control(means.assign(w_error=HALF, panel="halving"))
 
 
 def draw(curves: pd.DataFrame, halving: pd.DataFrame) -> Figure:
-    """A row for each corpus and tokenizer; columns: sample size, weighting, halving dimension."""
+    """A row for each corpus and tokenizer; columns: sample size, rows and contexts, length of context, halving."""
     rows = list(curves.groupby(["tokenizer", "corpus"], sort=False))
-    figure, axes = plt.subplots(len(rows), 3, figsize=(WIDTH * 1.4, 2.7 * len(rows)), squeeze=False)
-    for (by_size, by_control, by_ngrams), ((tokenizer, corpus), panel) in zip(axes, rows, strict=True):
-        _draw_curves(by_size, panel[(panel.weighting == "unit") & (panel.min_count == 1)], "sample_ngrams", "viridis")
-        _draw_curves(by_control, panel[panel.at_largest], "control", None)
+    figure, axes = plt.subplots(len(rows), 4, figsize=(WIDTH * 1.8, 2.7 * len(rows)), squeeze=False)
+    for (by_size, by_control, by_context, by_ngrams), ((tokenizer, corpus), group) in zip(axes, rows, strict=True):
+        size, control, context = (group[group.panel == panel] for panel in DRAWN)
+        _draw_curves(by_size, size, size.sample_ngrams.map("{:,} n-grams".format), "viridis", ("unigram", "--"))
+        _draw_curves(by_control, control, control.control, None, ("unigram", "--"))
+        _draw_curves(by_context, context, _context_names(context), "flare", ("column norms", ":"))
         _draw_halving(by_ngrams, halving[(halving.corpus == corpus) & (halving.tokenizer == tokenizer)])
         by_size.set_ylabel(f"{corpus}, {tokenizer}\nW-error")
-    axes[0, 0].set_title("sample size")
-    axes[0, 1].set_title("rows and contexts, largest sample")
-    axes[0, 2].set_title("where W-error halves")
-    figure.suptitle("W-error of the matrix (solid) and what token frequency alone gives (dashed)")
+    axes[0, 0].set_title("sample size\n(dashed: token frequency alone)")
+    axes[0, 1].set_title("rows and contexts, largest sample\n(dashed: token frequency alone)")
+    axes[0, 2].set_title("length of the context\n(dotted: sorted column norms alone)")
+    axes[0, 3].set_title("where W-error halves\n(dashed: token frequency alone)")
+    figure.suptitle("W-error of the matrix (solid), and of what knows less than the matrix")
     return figure
 
 
-def _draw_curves(axis: Axes, curves: pd.DataFrame, by: str, palette: str | None) -> None:
-    groups = list(curves.groupby(by, sort=False))
+def _context_names(curves: pd.DataFrame) -> pd.Series:
+    lengths = (curves.order - 1).map({1: "1 token"}.get).fillna((curves.order - 1).astype(str) + " tokens")
+    return lengths.where(curves.weighting != "smoothed", lengths + ", Kneser–Ney rows")
+
+
+def _draw_curves(
+    axis: Axes, curves: pd.DataFrame, names: pd.Series, palette: str | None, beside: tuple[str, str]
+) -> None:
+    """The W-error of each named curve, and the quantity `beside` it in another line style."""
+    groups = list(curves.groupby(names, sort=False))
     colours = sns.color_palette(palette, len(groups))
-    for colour, marker, (label, group) in zip(colours, MARKERS * len(groups), groups, strict=False):
-        for name, line in (("W", "-"), ("unigram", "--")):
-            points = group[group.quantity == name]
+    for colour, marker, (name, group) in zip(colours, MARKERS * len(groups), groups, strict=False):
+        for quantity, line in (("W", "-"), beside):
+            points = group[group.quantity == quantity]
             axis.plot(points.dimension, points.w_error, line, color=colour, linewidth=1.2)
-            if name == "W":
-                axis.plot([], [], line, color=colour, marker=marker, markersize=3, label=_legend(label))
+            if quantity == "W":
+                axis.plot([], [], line, color=colour, marker=marker, markersize=3, label=name)
                 marks = points.iloc[20::45]  # so that curves differ without colour
                 axis.plot(marks.dimension, marks.w_error, marker, color=colour, markersize=3)
     axis.axhline(HALF, color="0.8", linewidth=0.6, zorder=0)
     axis.set(xscale="log", xlabel="dimension d kept", ylim=(0, 1))
     axis.legend(fontsize="x-small", loc="lower left")
-
-
-def _legend(label: Any) -> str:
-    return label if isinstance(label, str) else f"{label:,} n-grams"
 
 
 def _draw_halving(axis: Axes, halving: pd.DataFrame) -> None:
@@ -119,9 +142,13 @@ def _draw_halving(axis: Axes, halving: pd.DataFrame) -> None:
 
 if __name__ == "__main__":
     with job(snakemake):
-        set_style(snakemake.params.palette)
+        options = snakemake.params
+        set_style(options.palette)
         summaries = read_samples("ngram_summary", snakemake.input.summaries)
-        drawn_curves = curves_drawn(read_samples("ngram_spectrum", snakemake.input.spectra), summaries)
-        drawn_halving = halving_drawn(summaries)
-        figure = draw(drawn_curves, drawn_halving)
-        save_figure(figure, pd.concat([drawn_curves.drop(columns="at_largest"), drawn_halving]), snakemake.output)
+        samples = distinct_samples(summaries)
+        shown = panels_of(samples, options.order, str(options.sample_size))
+        tables = [*snakemake.input.spectra, *snakemake.input.smoothed]
+        drawn_curves = curves_drawn(read_samples("ngram_spectrum", tables), shown)
+        same_order = samples[samples.order == options.order]
+        drawn_halving = halving_drawn(summaries, same_order)
+        save_figure(draw(drawn_curves, drawn_halving), pd.concat([drawn_curves, drawn_halving]), snakemake.output)

@@ -41,7 +41,9 @@ def figures(images: list[str], data: list[str], captions: list[str]) -> list[dic
 
 def number(value: float) -> str:
     """A number as the page prints it; nothing for an empty cell."""
-    return "" if pd.isna(value) else f"{value:,.0f}"
+    if pd.isna(value):
+        return ""
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 10 else f"{value:.2g}"
 
 
 def summary_text(claims: pd.DataFrame, claims_path: str, page: str) -> str:
@@ -63,6 +65,8 @@ def render(
     template: str,
     claims: pd.DataFrame,
     table: pd.DataFrame,
+    controls: pd.DataFrame,
+    models: pd.DataFrame,
     shown: list[dict[str, str]],
     provenance: dict[str, Any],
 ) -> str:
@@ -72,6 +76,8 @@ def render(
     return environment.from_string(template).render(
         claims=claims.to_dict("records"),
         table=table.to_dict("records"),
+        controls=controls.to_dict("records"),
+        models=models.to_dict("records"),
         figures=shown,
         provenance=provenance,
         provenance_text=json.dumps(provenance, indent=2),
@@ -86,6 +92,8 @@ if __name__ == "__main__":
             Path(files.template).read_text(encoding="utf-8"),
             verdicts,
             read_csv("table_7", files.table_7),
+            read_csv("table_7_controls", files.controls),
+            read_csv("language_model", files.models),
             figures(files.images, files.data, files.captions),
             json.loads(Path(files.provenance).read_text(encoding="utf-8")),
         )

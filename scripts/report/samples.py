@@ -10,13 +10,13 @@ from scipy import stats
 
 from scripts.common.tables import read_table
 
-SAMPLE = ["corpus", "tokenizer", "sample_size"]
+SAMPLE = ["corpus", "tokenizer", "order", "sample_size"]
 
 
 def read_samples(table: str, paths: Iterable[str]) -> pd.DataFrame:
     """The table of that name, of every sample, as one frame."""
     frame = pa.concat_tables([read_table(table, path) for path in paths], unify_dictionaries=True).to_pandas()
-    return frame.astype(dict.fromkeys([*SAMPLE, "weighting"], str))
+    return frame.astype(dict.fromkeys(["corpus", "tokenizer", "sample_size", "weighting"], str))
 
 
 def mean_interval(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,20 +8,21 @@ from scipy import stats
 
 from scripts.common.jobs import InputError
 from scripts.common.tables import read_csv, write_csv
-from scripts.report.claims import RANK_OF_LANGUAGE, comparable, judge
+from scripts.report.claims import RANK_OF_LANGUAGE, beyond_column_norms, comparable, judge, plain_curves
 from scripts.report.figure_7 import curves_drawn, draw
-from scripts.report.figure_7_controls import distinct_samples
-from scripts.report.report import embed, summary_text
+from scripts.report.figure_7_controls import distinct_samples, panels_of
+from scripts.report.report import embed, number, summary_text
 from scripts.report.samples import curve, grid, mean_interval
 from scripts.report.style import save_figure, set_style
 from scripts.report.table_7 import paper_rows
+from scripts.report.table_7_controls import control_rows, smoothed_summary
 
 PUBLISHED = pd.read_csv("resources/figure_7_published.csv")
 
 
 def row(halving, low=None, high=None, **other):
-    values = {"halving_dimension": halving, "halving_low": low, "halving_high": high, "source": "ours", "corpus": "c"}
-    return {**values, "ngrams": 100_000, **other}
+    values = {"halving_dimension": halving, "halving_low": low, "halving_high": high, "corpus": "c"}
+    return {**values, "order": 5, "ngrams": 100_000, **other}
 
 
 @pytest.mark.parametrize(
@@ -39,10 +40,47 @@ def test_a_claim_holds_if_every_interval_meets_the_range(rows, agreeing, verdict
     assert (judged["agreeing"], judged["verdict"]) == (agreeing, verdict)
 
 
-def test_only_large_samples_of_5grams_of_real_text_test_the_paper():
-    table = pd.DataFrame([row(1.0), row(2.0, ngrams=49_999), row(3.0, source="paper"), row(4.0, corpus="made")])
+def test_only_large_samples_of_real_text_test_the_paper():
+    table = pd.DataFrame([row(1.0), row(2.0, ngrams=49_999), row(3.0, order=4), row(4.0, corpus="made")])
     assert comparable(table, 5, ["made"]).halving_dimension.tolist() == [1.0]
-    assert comparable(table, 4, ["made"]).empty
+    assert comparable(table, 4, ["made"]).halving_dimension.tolist() == [3.0]
+
+
+def control(gap, **other):
+    values = {"corpus": "c", "tokenizer": "t", "order": 5, "sample_size": "100000", "weighting": "unit", "min_count": 1}
+    numbers = dict.fromkeys(("contexts", "one_hot_contexts", "types", "bracket"), 1.0) | {"ngrams": 100_000}
+    halves = {f"{name}halving_dimension": 1.0 for name in ("", "column_norm_", "unigram_")}
+    return {**values, **numbers, **halves, "column_norm_gap": gap, **other}
+
+
+@pytest.mark.parametrize(("gaps", "verdict"), [([0.001, 0.002], "not reproduced"), ([0.2, 0.21], "reproduced")])
+def test_the_gap_to_the_column_norms_is_judged_on_plain_matrices(gaps, verdict):
+    summary = [control(gap, seed=seed) for seed, gap in enumerate(gaps)]
+    others = [control(0.5, weighting="count"), control(0.5, min_count=10), control(0.5, sample_size="all")]
+    table = control_rows(pd.DataFrame(summary + [other | {"seed": 0} for other in others]))
+    judged = judge(beyond_column_norms(5), comparable(plain_curves(table, "100000"), 5, []))
+    assert (judged["curves"], judged["verdict"]) == (1, verdict)
+    assert judged["ours"] == pytest.approx(np.mean(gaps))
+    assert judged["ours_low"] < judged["ours"] < judged["ours_high"]
+
+
+def test_smoothed_rows_stand_beside_the_others():
+    summary = pd.DataFrame([control(0.1, seed=0) | {"contexts": 77}])
+    curve = {"w_error": [0.9, 0.6, 0.4, 0.0], "column_norm_w_error": [0.9, 0.7, 0.6, 0.0]}
+    spectrum = pd.DataFrame(curve | {"unigram_w_error": [0.4, 0.3, 0.2, 0.0], "dimension": [1, 2, 3, 4]}).assign(
+        **{key: summary[key][0] for key in ("corpus", "tokenizer", "order", "sample_size", "seed", "min_count")},
+        weighting="smoothed",
+    )
+    row = smoothed_summary(spectrum, summary).iloc[0]
+    assert (row.halving_dimension, row.column_norm_halving_dimension, row.unigram_halving_dimension) == (3, 4, 1)
+    assert (row.contexts, row.ngrams, row.types) == (77, 100_000, 4)
+    assert row.column_norm_gap == pytest.approx(0.2)
+    both = control_rows(pd.concat([summary, smoothed_summary(spectrum, summary)]))
+    assert both.weighting.tolist() == ["unit", "smoothed"]
+
+
+def test_numbers_as_the_page_prints_them():
+    assert [number(value) for value in (1234.0, 12.6, 0.04567, 0.0, np.nan)] == ["1,234", "13", "0.046", "0", ""]
 
 
 def test_intervals_are_students_t():
@@ -69,8 +107,13 @@ def spectra():
             errors = np.linspace(0.9, 0, 50 + seed)
             parts.append(
                 pd.DataFrame(
-                    {"corpus": corpus, "tokenizer": "t", "sample_size": "10", "seed": seed, "weighting": "unit"}
-                    | {"min_count": 1, "dimension": np.arange(1, len(errors) + 1), "w_error": errors}
+                    {"corpus": corpus, "tokenizer": "t", "order": 5, "sample_size": "10", "seed": seed}
+                    | {
+                        "weighting": "unit",
+                        "min_count": 1,
+                        "dimension": np.arange(1, len(errors) + 1),
+                        "w_error": errors,
+                    }
                 )
             )
     return pd.concat(parts)
@@ -118,11 +161,27 @@ def test_unknown_palette_is_named():
 
 def test_sizes_beyond_the_corpus_are_drawn_once():
     summary = pd.DataFrame(
-        [("c", "t", "100", 100), ("c", "t", "1000", 300), ("c", "t", "all", 300)],
-        columns=["corpus", "tokenizer", "sample_size", "ngrams"],
+        [("c", "t", 5, "100", 100), ("c", "t", 5, "1000", 300), ("c", "t", 5, "all", 300)],
+        columns=["corpus", "tokenizer", "order", "sample_size", "ngrams"],
     ).assign(weighting="unit", min_count=1)
     assert distinct_samples(summary).sample_size.tolist() == ["100", "all"]
     assert distinct_samples(summary[:2]).sample_ngrams.tolist() == [100, 300]
+
+
+def test_each_panel_shows_its_samples():
+    samples = pd.DataFrame(
+        [("c", "t", 5, "100", 100), ("c", "t", 5, "all", 300), ("c", "t", 2, "100", 100)],
+        columns=["corpus", "tokenizer", "order", "sample_size", "sample_ngrams"],
+    )
+    panels = panels_of(samples, 5, "100")
+    assert panels["sample size"].sample_size.tolist() == ["100", "all"]
+    assert panels["control"].sample_size.tolist() == ["all"]
+    assert panels["context"][["order", "weighting"]].to_numpy().tolist() == [
+        [5, "unit"],
+        [5, "smoothed"],
+        [2, "unit"],
+        [2, "smoothed"],
+    ]
 
 
 def test_summary_names_verdict_numbers_and_files(tmp_path):
