@@ -11,6 +11,12 @@ from scripts.workflow.code_hash import code_hash
 from scripts.workflow.configuration import (
     corpus_files,
     corpus_python,
+    corpus_shards,
+    count_partitions,
+    counted_at_once,
+    from_hub,
+    language_models,
+    matrix_variants,
     ngram_samples,
     reference_error,
     sample_seeds,
@@ -37,7 +43,10 @@ if error := reference_error(config):
 wildcard_constraints:
     corpus="|".join(config["corpora"]),
     tokenizer="|".join(config["tokenizers"]),
+    order=r"\d",
     sample_size=r"\d+|all",
+    partition=r"\d+",
+    shard=r"\d+",
 
 
 include: "rules/corpus.smk"

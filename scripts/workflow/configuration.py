@@ -107,12 +107,14 @@ def _check_references(config: dict[str, Any]) -> None:
     for name, definition in config["tokenizers"].items():
         if definition["source"] == "train":
             _check_names(f"tokenizers.{name}.corpora", definition["corpora"], config["corpora"])
-        elif not Path(definition["path"]).is_file():
+        elif definition["source"] == "local" and not Path(definition["path"]).is_file():
             raise InputError(f"tokenizers.{name}.path is {definition['path']!r}; there is no such file")
     ngrams = config["ngrams"]
     _check_names("ngrams.corpora", ngrams["corpora"], config["corpora"])
     _check_names("ngrams.tokenizers", ngrams["tokenizers"], config["tokenizers"])
     _check_names("ngrams.controls.tokenizers", ngrams["controls"]["tokenizers"], config["tokenizers"])
+    if ngrams["cross_documents"] and ngrams["shards"] > 1:
+        raise InputError(f"ngrams.cross_documents is true with {ngrams['shards']} ngrams.shards; allowed: one shard")
     _check_names("report.published", config["report"]["published"], config["tokenizers"])
 
 
@@ -144,27 +146,66 @@ def corpus_python(config: dict[str, Any], corpus: str) -> str | None:
     return platform.python_version() if config["corpora"][corpus]["source"].startswith("python-") else None
 
 
+def corpus_shards(config: dict[str, Any]) -> list[str]:
+    """The parts that each corpus is read and tokenised in."""
+    return [str(number) for number in range(config["ngrams"]["shards"])]
+
+
+def from_hub(config: dict[str, Any], section: str) -> str:
+    """A regular expression for the names of the `corpora` or `tokenizers` that come from the hub."""
+    names = [name for name, definition in config[section].items() if definition["source"] == "hub"]
+    return "|".join(names) or "(?!)"  # which nothing matches
+
+
 def synthetic_corpora(config: dict[str, Any]) -> list[str]:
     """The corpora that are no natural text."""
     return [name for name, definition in config["corpora"].items() if definition["source"] == "synthetic"]
 
 
-def ngram_samples(config: dict[str, Any], figure: str) -> list[dict[str, str]]:
-    """The samples that `figure_7` or its `controls` show: corpus, tokenizer and sample size of each."""
-    ngrams = config["ngrams"]
-    chosen = {"tokenizers": ngrams["tokenizers"], "sample_sizes": [ngrams["sample_size"]]}
-    if figure == "controls":
-        chosen = ngrams["controls"]
+def ngram_samples(config: dict[str, Any], use: str) -> list[dict[str, str]]:
+    """The samples of a use: `figure_7`, its `controls`, or the `smoothed` control among them.
+
+    Corpus, tokenizer, order and sample size of each.
+    """
+    ngrams, controls = config["ngrams"], config["ngrams"]["controls"]
+    samples = [(ngrams["order"], ngrams["sample_size"])]
+    if use == "controls":
+        samples += [(ngrams["order"], size) for size in controls["sample_sizes"]]
+        samples += [(order, ngrams["sample_size"]) for order in controls["orders"]]
     return [
-        {"corpus": corpus, "tokenizer": tokenizer, "sample_size": str(size)}
+        {"corpus": corpus, "tokenizer": tokenizer, "order": str(order), "sample_size": str(size)}
         for corpus in ngrams["corpora"]
-        for tokenizer in chosen["tokenizers"]
-        for size in chosen["sample_sizes"]
+        for tokenizer in (ngrams if use == "figure_7" else controls)["tokenizers"]
+        for order, size in dict.fromkeys(samples)
     ]
 
 
-def sample_seeds(config: dict[str, Any], sample_size: str) -> list[int]:
-    """The seeds to draw a sample of that size with: all of them at the size of figure 7, one at other sizes."""
-    seeds = config["ngrams"]["seeds"]
-    replicated = sample_size == str(config["ngrams"]["sample_size"]) and sample_size != "all"
-    return seeds if replicated else seeds[:1]
+def language_models(config: dict[str, Any]) -> list[dict[str, str]]:
+    """The corpus and tokenizer of each language model: every one of figure 7 and its controls."""
+    samples = ngram_samples(config, "figure_7") + ngram_samples(config, "controls")
+    pairs = dict.fromkeys((sample["corpus"], sample["tokenizer"]) for sample in samples)
+    return [{"corpus": corpus, "tokenizer": tokenizer} for corpus, tokenizer in pairs]
+
+
+def count_partitions(config: dict[str, Any], sample_size: str) -> list[str]:
+    """The partitions that counts lie in: as many as shards if all of a corpus is counted, one for a sample."""
+    return [str(number) for number in range(config["ngrams"]["shards"] if sample_size == "all" else 1)]
+
+
+def counted_at_once(config: dict[str, Any]) -> str:
+    """A regular expression for the sample sizes that are counted from token files; others are merged from shards."""
+    return r"\d+" if config["ngrams"]["shards"] > 1 else r"\d+|all"
+
+
+def sample_seeds(config: dict[str, Any], order: str, sample_size: str) -> list[int]:
+    """The seeds to draw a sample with: all of them for n-grams as in figure 7, one for others."""
+    ngrams = config["ngrams"]
+    replicated = (order, sample_size) == (str(ngrams["order"]), str(ngrams["sample_size"])) and sample_size != "all"
+    return ngrams["seeds"] if replicated else ngrams["seeds"][:1]
+
+
+def matrix_variants(config: dict[str, Any], order: str) -> list[list[Any]]:
+    """Weighting and least context count of each W: the paper's first, the controls only for n-grams as in figure 7."""
+    ngrams = config["ngrams"]
+    controls = [["count", 1], *(["unit", least] for least in ngrams["min_counts"])]
+    return [["unit", 1], *(controls if order == str(ngrams["order"]) else [])]

@@ -1,4 +1,5 @@
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,11 @@ from snakemake.utils import validate
 
 from scripts.workflow.configuration import (
     SCHEMA_FILE,
+    corpus_shards,
+    count_partitions,
+    counted_at_once,
+    from_hub,
+    matrix_variants,
     ngram_samples,
     reference_error,
     sample_seeds,
@@ -54,6 +60,10 @@ def test_default_is_valid():
             "ngrms: unknown key, did you mean ngrams?; allowed: corpora, ngrams, pathvars, report, tokenizers",
         ),
         ("ngrams/order", 6, "ngrams.order is 6; allowed: at most 5"),
+        ("ngrams/shards", 0, "ngrams.shards is 0; allowed: at least 1"),
+        ("ngrams/memory_mb", 100, "ngrams.memory_mb is 100; allowed: at least 1000"),
+        ("ngrams/language_model/held_out", 1, "ngrams.language_model.held_out is 1; allowed: a number between 0 and 1"),
+        ("ngrams/controls/orders", [1], "ngrams.controls.orders[0] is 1; allowed: at least 2"),
         ("ngrams/order", 5.0, "ngrams.order is 5.0; allowed: a whole number"),
         ("ngrams/sample_size", 1e5, "ngrams.sample_size is 100000.0; allowed: a whole number from 1, or all"),
         ("ngrams/sample_size", "1e5", "ngrams.sample_size is '1e5'; allowed: a whole number from 1, or all"),
@@ -74,6 +84,23 @@ def test_default_is_valid():
             "corpora/x",
             {"source": "python-docs", "paths": ["a"]},
             "corpora.x.paths: unknown key; allowed: max_documents, ",
+        ),
+        ("corpora/x", {"source": "hub", "repository": "owner/name"}, "corpora.x.revision is missing"),
+        (
+            "corpora/x",
+            {"source": "hub", "repository": "../x", "revision": "main"},
+            "corpora.x.repository is '../x'; allowed: owner/name, as on the hub",
+        ),
+        (
+            "corpora/x",
+            {"source": "hub", "repository": "owner/name", "revision": "main", "shuffle": {"sead": 1}},
+            "corpora.x.shuffle.sead: unknown key, did you mean seed?; allowed: buffer, seed",
+        ),
+        ("corpora/python-docs/max_tokens", 0, "corpora.python-docs.max_tokens is 0; allowed: at least 1"),
+        (
+            "tokenizers/x",
+            {"source": "hub", "repository": "gpt2", "revision": "main"},
+            "tokenizers.x.repository is 'gpt2'; allowed: owner/name, as on the hub",
         ),
         ("corpora/..", {"source": "python-docs"}, "corpora: '..' is not a name; allowed: letters, digits"),
         ("tokenizers/bpe-8k/algorithm", "bpe", "tokenizers.bpe-8k.algorithm is 'bpe'; allowed: byte-bpe, word"),
@@ -163,12 +190,35 @@ def test_sorting_keys_changes_nothing_else():
 def test_samples_and_seeds():
     samples = ngram_samples(DEFAULT, "controls")
     assert {sample["tokenizer"] for sample in samples} == {"bpe-8k"}
-    assert {sample["sample_size"] for sample in samples} == {"10000", "100000", "1000000", "all"}
+    assert {sample["sample_size"] for sample in samples} == {"10000", "100000", "all"}
+    assert {sample["order"] for sample in samples if sample["sample_size"] == "100000"} == {"2", "3", "4", "5"}
+    assert {sample["order"] for sample in samples if sample["sample_size"] != "100000"} == {"5"}
+    assert len(samples) == len({tuple(sample.values()) for sample in samples}) == 2 * (3 + 3)
     assert len(ngram_samples(DEFAULT, "figure_7")) == 4
-    assert sample_seeds(DEFAULT, "100000") == [0, 1, 2, 3, 4]
-    assert sample_seeds(DEFAULT, "10000") == [0]
-    assert sample_seeds(DEFAULT, "all") == [0]
+    assert sample_seeds(DEFAULT, "5", "100000") == [0, 1, 2, 3, 4]
+    assert sample_seeds(DEFAULT, "2", "100000") == sample_seeds(DEFAULT, "5", "10000") == [0]
+    assert sample_seeds(DEFAULT, "5", "all") == [0]
+    assert matrix_variants(DEFAULT, "5") == [["unit", 1], ["count", 1], ["unit", 10]]
+    assert matrix_variants(DEFAULT, "4") == [["unit", 1]]
     assert synthetic_corpora(DEFAULT) == []
+
+
+def test_names_from_the_hub():
+    assert not re.fullmatch(from_hub(DEFAULT, "corpora"), "")
+    hub = {"source": "hub", "repository": "owner/name", "revision": "main"}
+    config = changed("corpora/a", dict(hub))
+    config["corpora"]["b"] = {**hub, "shuffle": {"seed": 1}}
+    assert schema_error(config) is None
+    assert from_hub(config, "corpora") == "a|b"
+    validate(config, str(SCHEMA_FILE))
+    assert config["corpora"]["b"]["shuffle"]["buffer"] == 1000
+    assert (config["corpora"]["a"]["split"], config["corpora"]["a"]["text_column"]) == ("train", "text")
+    assert from_hub(config, "tokenizers") == "(?!)"
+
+
+def test_shards():
+    assert corpus_shards(DEFAULT) == ["0"]
+    assert corpus_shards(changed("ngrams/shards", 3)) == ["0", "1", "2"]
 
 
 def places(node, path=()):
@@ -185,7 +235,7 @@ anything = st.recursive(
     | st.integers()
     | st.floats()
     | st.text(max_size=9)
-    | st.sampled_from(["all", "local", "train"]),
+    | st.sampled_from(["all", "local", "train", "hub"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=4,
 )
@@ -205,3 +255,9 @@ def test_any_config_is_valid_or_refused_in_one_line(place, value):
         sort_keys(config)
         error = reference_error(config)
     assert error is None or (error and len(error.splitlines()) == 1)
+    assert count_partitions(DEFAULT, "all") == ["0"]
+    config = changed("ngrams/shards", 3)
+    assert corpus_shards(config) == count_partitions(config, "all") == ["0", "1", "2"]
+    assert count_partitions(config, "100000") == ["0"]
+    assert re.fullmatch(counted_at_once(DEFAULT), "all")
+    assert not re.fullmatch(counted_at_once(config), "all")

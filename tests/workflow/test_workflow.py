@@ -18,7 +18,8 @@ from tests.conftest import copy_project
 
 SMOKE = ["--configfile", "config/smoke.yaml"]
 REPORT = {"provenance", "report", "all"}
-pytestmark = pytest.mark.xdist_group("workflow")  # one process: the project is run once for all of these
+CONTROLS = {"figure_7_controls", "table_7_controls"}
+SMOOTHED = {"ngram_language_model", "ngram_smoothed_spectrum"}
 
 
 def snakemake(project, *arguments, check=True, **options):
@@ -77,7 +78,9 @@ def test_every_output_is_there(finished):
     provenance = json.loads((results / "provenance.json").read_text())
     assert provenance["config"]["ngrams"]["sample_size"] == 5000
     assert provenance["packages"]["snakemake"].startswith("9.")
-    assert all(len(record["sha256"]) == 64 for record in provenance["inputs"].values())
+    hashes = [record["sha256"] for path, record in provenance["inputs"].items() if "/tokenizers/" not in path]
+    assert len(hashes) == 6
+    assert all(len(sha256) == 64 for sha256 in hashes)
     page = (results / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 2
     assert not re.search(r"""(src|href)=["']https?:""", page)
@@ -86,12 +89,12 @@ def test_every_output_is_there(finished):
 def test_every_job_leaves_a_log_and_a_time(finished):
     logs = finished / "logs" / "smoke"
     names = {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.log")}
-    assert len(names) == 38
+    assert len(names) == 64
     assert {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.tsv")} == names
 
 
 def test_tables_agree_with_each_other(finished):
-    sample = finished / "results" / "smoke" / "ngrams" / "python-docs" / "bpe-1k" / "5000"
+    sample = finished / "results" / "smoke" / "ngrams" / "python-docs" / "bpe-1k" / "5" / "5000"
     summary = read_table("ngram_summary", sample / "ngram_summary.parquet").to_pandas()
     spectrum = read_table("ngram_spectrum", sample / "ngram_spectrum.parquet").to_pandas()
     keys = ["seed", "weighting", "min_count"]
@@ -117,8 +120,10 @@ def test_a_fresh_clone_runs_nothing_again(finished):
     [
         ("report/palette", "deep", {"figure_7", "figure_7_controls"}),
         ("report/published", {"words": "pythia"}, {"figure_7"}),
-        ("ngrams/min_counts", [3], {"ngram_spectrum", "figure_7", "figure_7_controls", "table_7", "claims"}),
-        ("ngrams/controls/sample_sizes", [1000, "all"], {"figure_7_controls"}),
+        ("ngrams/min_counts", [3], {"ngram_spectrum", "figure_7", "table_7", "claims", *CONTROLS}),
+        ("ngrams/controls/sample_sizes", [1000], {"claims", *CONTROLS}),
+        ("ngrams/language_model/held_out", 0.1, {"claims", *CONTROLS, *SMOOTHED, "table_language_models"}),
+        ("ngrams/memory_mb", 5000, set()),
         ("ngrams/threads", 2, set()),
     ],
 )
@@ -129,8 +134,9 @@ def test_an_edit_runs_only_what_it_must(finished, tmp_path, path, value, rules):
 def test_another_sample_size_counts_again_but_reads_no_text(finished, tmp_path):
     rerun = would_run(finished, *edited(finished, tmp_path, "ngrams/sample_size", 4000))
     assert not {"corpus", "tokenizer", "tokens"} & set(rerun)
-    # two tokenizers and two corpora at the new size; at the old one only the first seed is left for the controls
-    assert rerun["ngram_counts"] == rerun["ngram_spectrum"] == 6
+    # at the new size two tokenizers and two corpora, and for one tokenizer three more orders; at the old size only the
+    # first seed is left for the controls
+    assert rerun["ngram_counts"] == rerun["ngram_spectrum"] == 4 + 6 + 2
 
 
 def test_another_vocabulary_touches_one_tokenizer(finished, tmp_path):
@@ -144,11 +150,14 @@ def test_comments_run_nothing_and_formulas_what_depends_on_them(finished, tmp_pa
     shutil.copytree(finished, project)
     module = project / "scripts" / "ngrams" / "spectrum.py"
     text = module.read_text()
-    module.write_text(text.replace('"""The exact', '"""All the exact') + "\n# a remark\n")
+    module.write_text(text.replace('"""The singular', '"""All the singular') + "\n# a remark\n")
     assert would_run(project, *SMOKE) == {}
-    module.write_text(text.replace("np.sqrt(beyond[1:] / beyond[0])", "np.sqrt(beyond[1:] / beyond[0]) * 1"))
+    formula = "return upper_bound(singular_values**2)"
+    assert formula in text
+    module.write_text(text.replace(formula, f"{formula} * 1"))
     rerun = would_run(project, *SMOKE)
-    assert rerun["ngram_spectrum"] == 8
+    assert rerun["ngram_spectrum"] == 14
+    assert rerun["ngram_smoothed_spectrum"] == 2
     assert not {"corpus", "tokens", "ngram_counts", "ngram_matrix"} & set(rerun)
 
 
@@ -157,7 +166,7 @@ def test_a_changed_text_file_is_read_again(project, tmp_path):
     text = project / "mine" / "a.txt"
     text.write_text("one two three four five six seven " * 40)
     config = edited(project, tmp_path, "corpora/mine", {"source": "local", "paths": ["mine"]})
-    target = "results/smoke/corpus/text/mine.json"
+    target = "results/smoke/corpus/text/mine/0.json"
     snakemake(project, "--cores", "1", target, *config)
     assert json.loads((project / target).read_text())["files"][0]["name"] == "mine/a.txt"
     assert would_run(project, target, *config) == {}
@@ -185,12 +194,12 @@ def test_a_wrong_config_stops_with_one_line(project, tmp_path, path, value, line
 def test_one_bad_corpus_stops_only_itself(project, tmp_path):
     (project / "bad.txt").write_bytes(b"abc\xff")
     config = edited(project, tmp_path, "corpora/bad", {"source": "local", "paths": ["bad.txt"]})
-    targets = [f"results/smoke/corpus/text/{name}.json" for name in ("bad", "synthetic")]
+    targets = [f"results/smoke/corpus/text/{name}/0.json" for name in ("bad", "synthetic")]
     output = snakemake(project, "--cores", "1", *targets, *config, check=False)
     assert "error: bad.txt: byte 3 is not utf-8 text; name the file's `encoding`" in output
     assert (project / targets[1]).exists()
     assert not (project / targets[0]).exists()
-    assert "Traceback" not in (project / "logs/smoke/corpus/corpus/bad.log").read_text()
+    assert "Traceback" not in (project / "logs/smoke/corpus/corpus/bad/0.log").read_text()
 
 
 @pytest.mark.parametrize("seconds", [4, 9])
@@ -212,12 +221,12 @@ def test_killed_and_started_again_gives_the_same_bytes(finished, project, second
 def test_damaged_results_are_noticed_by_the_next_reader(finished, tmp_path, damage):
     project = tmp_path / "project"
     shutil.copytree(finished, project)
-    tokens = project / "results" / "smoke" / "corpus" / "tokens" / "python-docs" / "words.bin"
+    tokens = project / "results" / "smoke" / "corpus" / "tokens" / "python-docs" / "words" / "0.bin"
     data = bytearray(tokens.read_bytes())
     data[10] ^= 1
     tokens.write_bytes(data if damage == "flip" else data[:-2])
     output = snakemake(project, "--cores", "1", "-R", "ngram_counts", "--until", "ngram_counts", *SMOKE, check=False)
-    assert re.search(r"error: results/smoke/corpus/tokens/python-docs/words\.bin: .*delete it and run again", output)
+    assert re.search(r"error: results/smoke/corpus/tokens/python-docs/words/0\.bin: .*delete it and run again", output)
 
 
 def test_snakemakes_own_report(finished):
@@ -234,7 +243,7 @@ def test_targets_by_name_read_as_documentation(finished):
 
 def test_the_code_in_the_readme_runs(finished):
     code = re.search(r"```python\n(.*?)```", (finished / "README.md").read_text(), re.DOTALL).group(1)
-    code = code.replace("results/", "results/smoke/").replace("bpe-32k/100000", "bpe-1k/5000")
+    code = code.replace("results/", "results/smoke/").replace("bpe-32k/5/100000", "bpe-1k/5/5000")
     check = "assert len(errors) and errors[-1] < 1e-9 < errors[0]"
     subprocess.run([sys.executable, "-c", f"{code}\n{check}"], cwd=finished, check=True)
 
