@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from scripts.common.jobs import InputError
 from scripts.ngrams.gram import Layout, leading_windows, window_starts
 
-PAIRS = 1 << 24  # products of two entries that are added at a time: 1 GB
+PAIRS = 1 << 23  # products of two entries that are added at a time: 1 GB
 
 
 def find_device() -> Any:

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from scripts.common.jobs import job, log
+from scripts.common.jobs import InputError, job, log
 from scripts.common.tables import read_parts, write_tables
 from scripts.common.token_files import open_tokens
-from scripts.ngrams.count_tables import CONTEXT_COLUMNS, sample_keys
+from scripts.ngrams.count_tables import BASE_MB, CONTEXT_COLUMNS, sample_keys
 from scripts.ngrams.held_out import split_documents
 from scripts.ngrams.kneser_ney import KneserNey, check_memory, estimate
 from scripts.ngrams.smoothed import smoothed_spectrum
@@ -51,12 +51,18 @@ def spectra(
 ) -> Iterator[dict[str, Any]]:
     """The columns of the table `ngram_spectrum` for each sample.
 
-    The model is that of rule `ngram_language_model`, estimated again: that takes less time than to read it.
+    The model is that of rule `ngram_language_model`, estimated again: that takes less time than to read it. Raises
+    InputError if G does not fit in memory.
     """
     check_memory(records, memory_mb)
     shards = [open_tokens(record) for record in records]
     train = split_documents(shards, options.held_out, options.split_seed).train
     model = estimate(train.ids, train.ends, shards[0].vocabulary_size)
+    if (needed := BASE_MB + 8 * len(model.types) ** 2 / 1e6) > memory_mb:
+        raise InputError(
+            f"ngrams.memory_mb is {memory_mb}; the smoothed rows of {len(model.types)} token types take {needed:.0f}: "
+            "allow more, or choose smaller ngrams.controls.tokenizers"
+        )
     for seed, counts in samples(tables, options.seeds):
         log.info("seed %d: %d n-grams, smoothed", seed, len(counts))
         yield {**keys, "seed": seed, "weighting": "smoothed", "min_count": 1, **spectrum_columns(model, counts)}

@@ -154,3 +154,11 @@ def test_rule(table):
         counts = np.sort(np.bincount((grams[::2], grams)[seed][:, 4]))[::-1]
         shares = 1 - np.cumsum(counts) / counts.sum()
         np.testing.assert_allclose(own.unigram_w_error, np.sqrt(np.append(np.maximum(shares, 0), 0)), atol=1e-7)
+
+
+def test_rows_that_do_not_fit_in_memory_are_refused_in_one_line(monkeypatch, request):
+    monkeypatch.setattr("scripts.ngrams.count_tables.BASE_MB", 10_000)
+    with pytest.raises(
+        SystemExit, match="ngrams.memory_mb is 4000; the smoothed rows of 9 token types take 10000: allow"
+    ):
+        request.getfixturevalue("table")

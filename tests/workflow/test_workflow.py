@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import duckdb
 import pandas as pd
 import pytest
 import yaml
@@ -248,7 +249,18 @@ def test_the_code_in_the_readme_runs(finished):
     subprocess.run([sys.executable, "-c", f"{code}\n{check}"], cwd=finished, check=True)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/figures.md", "docs/method.md"])
+def test_the_query_in_the_readme_runs(finished):
+    query = re.search(r"```sql\n(.*?)```", (finished / "README.md").read_text(), re.DOTALL).group(1)
+    query = (
+        query.replace("results/", f"{finished}/results/smoke/").replace("bpe-8k", "bpe-1k").replace(">= 100", ">= 5")
+    )
+    rows = duckdb.sql(query).fetchall()
+    assert len(rows) == 10
+    assert rows[0][5] > rows[-1][5] > 0
+    assert min(row[4] for row in rows) >= 5
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/figures.md", "docs/method.md", "docs/scale.md"])
 def test_pages_name_only_what_exists(finished, page):
     text = (finished / page).read_text()
     named = set(re.findall(r"`((?:config|docs|scripts|rules|resources|benchmarks)/[\w./-]+\.\w+)`", text))
