@@ -180,8 +180,8 @@ rule ngram_language_model:
         mem_mb=config["ngrams"]["memory_mb"],
         runtime=120,
     params:
-        held_out=lookup(within=config, dpath="ngrams/language_model/held_out"),
-        split_seed=lookup(within=config, dpath="ngrams/language_model/seed"),
+        held_out=lookup(within=config, dpath="held_out/share"),
+        split_seed=lookup(within=config, dpath="held_out/seed"),
         code=code_hash("ngrams/ngram_language_model.py"),
     message:
         "Estimate the Kneser–Ney model of {wildcards.corpus} in {wildcards.tokenizer}"
@@ -215,8 +215,8 @@ rule ngram_smoothed_spectrum:
         mem_mb=config["ngrams"]["memory_mb"],
         runtime=240,
     params:
-        held_out=lookup(within=config, dpath="ngrams/language_model/held_out"),
-        split_seed=lookup(within=config, dpath="ngrams/language_model/seed"),
+        held_out=lookup(within=config, dpath="held_out/share"),
+        split_seed=lookup(within=config, dpath="held_out/seed"),
         seeds=lambda wildcards: sample_seeds(config, wildcards.order, "all"),
         code=code_hash("ngrams/ngram_smoothed_spectrum.py"),
     message:

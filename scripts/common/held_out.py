@@ -52,6 +52,6 @@ def split_documents(shards: Sequence[Tokens], share: float, seed: int) -> Split:
     if not len(train.ids) or not len(test.ids):
         raise InputError(
             f"corpus {shards[0].record['corpus']}: {len(train.ids)} tokens to learn from and {len(test.ids)} held out; "
-            "both must have some: take more text or another ngrams.language_model.held_out"
+            "both must have some: take more text or another held_out.share"
         )
     return Split(train, test, held)

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from scripts.common.held_out import Documents, Split, split_documents
 from scripts.common.jobs import InputError, job, log, whole_file
 from scripts.common.tables import read_parts, write_tables
 from scripts.common.token_files import open_tokens
 from scripts.ngrams.arpa import write_arpa
-from scripts.ngrams.held_out import Documents, Split, split_documents
 from scripts.ngrams.kneser_ney import KneserNey, check_memory, estimate
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from scripts.common.held_out import split_documents
 from scripts.common.jobs import InputError, job, log
 from scripts.common.tables import read_parts, write_tables
 from scripts.common.token_files import open_tokens
 from scripts.ngrams.count_tables import BASE_MB, CONTEXT_COLUMNS, sample_keys
-from scripts.ngrams.held_out import split_documents
 from scripts.ngrams.kneser_ney import KneserNey, check_memory, estimate
 from scripts.ngrams.smoothed import smoothed_spectrum
 from scripts.ngrams.spectrum import unigram_w_error

@@ -4,10 +4,10 @@ import kenlm
 import numpy as np
 import pytest
 
+from scripts.common.held_out import split_documents
 from scripts.common.jobs import InputError
 from scripts.common.tables import read_table, write_tables
 from scripts.common.token_files import open_tokens, write_tokens
-from scripts.ngrams.held_out import split_documents
 from scripts.ngrams.ngram_language_model import loss_columns
 from tests.ngrams.by_hand import BOS, EOS, PlainKneserNey, kenlm_tool
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scripts.common.held_out import split_documents
 from scripts.common.tables import read_table, write_tables
 from scripts.common.token_files import open_tokens, write_tokens
-from scripts.ngrams.held_out import split_documents
 from scripts.ngrams.kneser_ney import estimate, probability
 from scripts.ngrams.smoothed import smoothed_gram, smoothed_spectrum
 from tests.ngrams.by_hand import EOS, PlainKneserNey
