@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-LARGE = (".parquet", ".gz", ".zst", ".bin")
+LARGE = (".parquet", ".gz", ".zst", ".bin", ".safetensors")
 
 
 @dataclass
@@ -67,11 +67,11 @@ class Request:
 
 
 class Repository:
-    """Files by commit, and commits by branch."""
+    """Files by commit, and commits by branch and tag."""
 
     def __init__(self, kind, name, files):
         self.kind, self.name, self.gated = kind, name, False
-        self.commits, self.branches = {}, {}
+        self.commits, self.branches, self.tags = {}, {}, {}
         self.commit(files)
 
     def commit(self, files, branch="main"):
@@ -86,7 +86,7 @@ class Repository:
         return self.branches["main"]
 
     def resolve(self, revision):
-        sha = self.branches.get(revision, revision)
+        sha = {**self.tags, **self.branches}.get(revision, revision)
         return sha if sha in self.commits else None
 
 
@@ -166,8 +166,20 @@ class Handler(BaseHTTPRequestHandler):
     def info(self, kind, name, revision, **_):
         if found := self.find(kind, name, revision or "main"):
             repository, sha = found
-            files = [{"rfilename": path} for path in repository.commits[sha]]
+            entries = [entry(path, data) for path, data in repository.commits[sha].items()]
+            files = [
+                {"rfilename": one["path"]} | (("blobs=" in self.path and as_sibling(one)) or {}) for one in entries
+            ]
             self.send_json({"id": name, "_id": name, "sha": sha, "private": False, "gated": False, "siblings": files})
+
+    def refs(self, kind, name, **_):
+        if found := self.find(kind, name, "main"):
+            named = {"branches": ("heads", found[0].branches), "tags": ("tags", found[0].tags)}
+            groups = {
+                group: [{"name": ref, "ref": f"refs/{part}/{ref}", "targetCommit": sha} for ref, sha in refs.items()]
+                for group, (part, refs) in named.items()
+            }
+            self.send_json({**groups, "converts": []})
 
     def tree(self, kind, name, revision, folder, **_):
         if found := self.find(kind, name, revision):
@@ -250,6 +262,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 ROUTES = [
+    (r"/api/(datasets|models)/([^/]+/[^/]+)/refs", Handler.refs),
     (r"/api/(datasets|models)/([^/]+/[^/]+)(?:/revision/([^/]+))?", Handler.info),
     (r"/api/(datasets|models)/([^/]+/[^/]+)/tree/([^/]+)(?:/(.*))?", Handler.tree),
     (r"/api/(datasets|models)/([^/]+/[^/]+)/paths-info/([^/]+)", Handler.paths_info),
@@ -267,3 +280,9 @@ def entry(path, data):
     large = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}
     kept = {"lfs": large} if path.endswith(LARGE) else {}
     return {"type": "file", "path": path, "size": len(data), "oid": git_sha1(data), **kept}
+
+
+def as_sibling(one):
+    """What a repository's description adds to the name of a file of a listing."""
+    large = {"sha256": one["lfs"]["oid"], **one["lfs"]} if "lfs" in one else None
+    return {"size": one["size"], "blobId": one["oid"], **({"lfs": large} if large else {})}

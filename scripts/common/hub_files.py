@@ -4,25 +4,38 @@ repository = open_repository("EleutherAI/pythia-70m", "model", revision)
 path, about = repository.fetch("tokenizer.json")
 
 They lie in the hub's standard cache: what is whole there is not fetched again, not by another run or program either.
+Large files that are soon deleted go to a folder instead:
+
+repository, files = list_files("EleutherAI/pythia-70m", "model", "step1000")
+repository.fetch_into(folder, "model.safetensors", files["model.safetensors"])
+
 Scripts of a repository are never run.
 """
 
 import hashlib
 import logging
 import re
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from scripts.common.hub_patience import patiently
 from scripts.common.jobs import InputError, ProgressBar, log
 
-PAUSES = (1, 2, 4, 8, 16, 32, 64)  # seconds before each further attempt; a server that names a time gets it
-TRANSIENT = {408, 429, 500, 502, 503, 504}  # answers that may be others a little later
 CHUNK = 1 << 20  # bytes hashed at a time
 
-Answer = TypeVar("Answer")
+
+@dataclass(frozen=True)
+class Content:
+    """What a file must hold: its bytes, and the hexadecimal digest of its hash, sha256 or that of a git blob."""
+
+    size: int
+    algorithm: str
+    digest: str
+
+    def is_in(self, path: Path) -> bool:
+        """Whether the file holds it."""
+        return path.stat().st_size == self.size and file_digest(path, self.algorithm) == self.digest
 
 
 @dataclass(frozen=True)
@@ -41,21 +54,35 @@ class Repository:
         from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
         repository: dict[str, Any] = {"repo_id": self.name, "repo_type": self.kind, "revision": self.commit}
-        size, algorithm, digest = self._expected(path)
-        about = {"name": path, "bytes": size, algorithm: digest}
+        content = self._expected(path)
+        about = {"name": path, "bytes": content.size, content.algorithm: content.digest}
         found = try_to_load_from_cache(filename=path, **repository)  # a path, or something else if it is not there
         if isinstance(found, str):
-            if _digest(Path(found), algorithm) == digest:
+            if content.is_in(Path(found)):
                 return Path(found), about
             log.warning("%s is damaged; it is fetched again", found)
             Path(found).resolve().unlink()
             Path(found).unlink(missing_ok=True)
-        self._fetch_blob(path, size, algorithm, digest)
+        self._fetch_blob(path, content)
         whole = patiently(f"{self.name}: {path}", lambda: hf_hub_download(filename=path, **repository))
         return Path(whole), about
 
-    def _expected(self, path: str) -> tuple[int, str, str]:
-        """The file's size in bytes, and the algorithm and hexadecimal digest of its hash, as the hub names them."""
+    def fetch_into(self, folder: Path, path: str, content: Content) -> None:
+        """Put the file into `folder`, outside the cache. It has its name only when it is whole.
+
+        What is there already is kept if it is right. Raises InputError as `fetch`.
+        """
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.exists():
+            if content.is_in(place):
+                return
+            log.warning("%s is damaged; it is fetched again", place)
+            place.unlink()
+        self._fetch_to(place, path, content)
+
+    def _expected(self, path: str) -> Content:
+        """What the file holds, as the hub names it."""
         from huggingface_hub import HfApi
         from huggingface_hub.hf_api import RepoFile
 
@@ -65,11 +92,9 @@ class Repository:
         )
         if not info or not isinstance(info[0], RepoFile):
             raise InputError(f"{self.name}: there is no file {path} in it at {self.commit}")
-        if info[0].lfs:
-            return info[0].lfs.size, "sha256", info[0].lfs.sha256
-        return info[0].size, "git_sha1", info[0].blob_id
+        return _content(info[0])
 
-    def _fetch_blob(self, path: str, size: int, algorithm: str, digest: str) -> None:
+    def _fetch_blob(self, path: str, content: Content) -> None:
         """Put the file's content into the cache under its hash, where hf_hub_download finds it.
 
         That function itself begins a file anew after an interruption; here the part that has come is kept.
@@ -79,23 +104,27 @@ class Repository:
         from huggingface_hub.utils import WeakFileLock
 
         folder = repo_folder_name(repo_id=self.name, repo_type=self.kind)
-        blob = Path(constants.HF_HUB_CACHE, folder, "blobs", digest)
-        lock = Path(constants.HF_HUB_CACHE, ".locks", folder, f"{digest}.lock")
+        blob = Path(constants.HF_HUB_CACHE, folder, "blobs", content.digest)
+        lock = Path(constants.HF_HUB_CACHE, ".locks", folder, f"{content.digest}.lock")
         for place in (blob, lock):
             place.parent.mkdir(parents=True, exist_ok=True)
         with WeakFileLock(lock):  # another job that wants the same file waits
-            if blob.exists():
+            if not blob.exists():
+                self._fetch_to(blob, path, content)
+
+    def _fetch_to(self, place: Path, path: str, content: Content) -> None:
+        """Fetch what is missing of the file under a temporary name beside `place`, which it gets if it is right."""
+        partial = place.with_name(f"{content.digest}.incomplete")
+        for _ in range(2):
+            patiently(f"{self.name}: {path}", lambda: self._resume(path, content.size, partial))
+            if content.is_in(partial):
+                partial.replace(place)
                 return
-            partial = blob.with_name(f"{digest}.incomplete")
-            for _ in range(2):
-                patiently(f"{self.name}: {path}", lambda: self._resume(path, size, partial))
-                if _digest(partial, algorithm) == digest:
-                    partial.replace(blob)
-                    return
-                partial.unlink()
-                log.warning("%s: the %s of %s is not the one that the hub names", self.name, algorithm, path)
+            partial.unlink()
+            log.warning("%s: the %s of %s is not the one that the hub names", self.name, content.algorithm, path)
         raise InputError(
-            f"{self.name}: {path} came twice with another {algorithm} than the hub names; it was removed, run again"
+            f"{self.name}: {path} came twice with another {content.algorithm} than the hub names; "
+            "it was removed, run again"
         )
 
     def _resume(self, path: str, size: int, partial: Path) -> None:
@@ -128,10 +157,8 @@ def open_repository(name: str, kind: str, revision: str) -> Repository:
     Raises InputError if there is no such repository or revision, or it may not be had.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.utils import disable_progress_bars
 
-    disable_progress_bars()  # files have one in the log
-    log_as_ours("huggingface_hub")
+    hub_logs_as_ours()
     commit = patiently(
         f"{name}@{revision}", lambda: HfApi().repo_info(name, revision=revision, repo_type=kind, timeout=30).sha
     )
@@ -140,101 +167,44 @@ def open_repository(name: str, kind: str, revision: str) -> Repository:
     return Repository(name, kind, str(commit))
 
 
-def patiently(what: str, call: Callable[[], Answer]) -> Answer:
-    """The result of `call`, tried again after a pause while the hub is busy, down or out of reach.
+def list_revisions(name: str, kind: str) -> list[str]:
+    """The names of the repository's branches and tags. Raises InputError if there is none, or it may not be had."""
+    from huggingface_hub import HfApi
 
-    Raises InputError, about `what`, if it stays so or if the hub refuses.
+    hub_logs_as_ours()
+    refs = patiently(name, lambda: HfApi().list_repo_refs(name, repo_type=kind))
+    return list(dict.fromkeys(ref.name for ref in [*refs.branches, *refs.tags]))
+
+
+def list_files(name: str, kind: str, revision: str) -> tuple[Repository, dict[str, Content]] | None:
+    """The repository at the commit that `revision` names now, and what its files hold, in one request.
+
+    None if there is no such revision. Raises InputError if there is no such repository, or it may not be had.
     """
-    pauses = iter(PAUSES)
-    while True:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RevisionNotFoundError
+
+    def ask() -> Any:
         try:
-            return call()
-        except Exception as error:
-            reason, pause = _reason(error), next(pauses, None)
-            if reason is None:
-                raise
-            if not _is_transient(error):
-                raise InputError(f"{what}: {reason}") from error
-            if pause is None:
-                raise InputError(f"{what}: {reason}; run again later, what has come is kept") from error
-            wait = max(pause, _retry_after(error))
-        log.warning("%s: %s; trying again in %d s", what, reason, wait)
-        time.sleep(wait)
+            return HfApi().repo_info(name, revision=revision, repo_type=kind, timeout=30, files_metadata=True)
+        except RevisionNotFoundError:
+            return None
+
+    hub_logs_as_ours()
+    info = patiently(f"{name}@{revision}", ask)
+    if info is None:
+        return None
+    return Repository(name, kind, info.sha), {file.rfilename: _content(file) for file in info.siblings or ()}
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and what it came from, and so on."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+def _content(file: Any) -> Content:
+    """What a file of a listing holds: large files have a sha256, others the hash of a git blob."""
+    if file.lfs:
+        return Content(file.lfs.size, "sha256", file.lfs.sha256)
+    return Content(file.size, "git_sha1", file.blob_id)
 
 
-def _is_transient(error: Exception) -> bool:
-    import httpx2
-    from huggingface_hub.errors import HfHubHTTPError
-
-    return any(
-        isinstance(cause, httpx2.TransportError)
-        or (isinstance(cause, HfHubHTTPError) and cause.response.status_code in TRANSIENT)
-        or _is_cut(cause)
-        for cause in _causes(error)
-    )
-
-
-def _is_cut(error: BaseException) -> bool:
-    """Whether it is http_get's word for an answer of another length than announced, which has no class of its own."""
-    return type(error) is OSError and str(error).startswith("Consistency check failed")
-
-
-def _retry_after(error: Exception) -> int:
-    """Seconds that the hub asks to wait, 0 if it asks for none."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    for cause in _causes(error):
-        if isinstance(cause, HfHubHTTPError) and cause.response.headers.get("Retry-After", "").isdigit():
-            return int(cause.response.headers["Retry-After"])
-    return 0
-
-
-def _reason(error: Exception) -> str | None:
-    """Why the hub did not give what was asked, in one line; None if it is not the hub's doing."""
-    for cause in _causes(error):
-        if reason := _reason_of(cause):
-            return reason
-    return None
-
-
-def _reason_of(error: BaseException) -> str | None:
-    import httpx2
-    from huggingface_hub import constants, errors
-
-    login = "with `hf auth login`"
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return "HF_HUB_OFFLINE forbids to ask the hub"
-    if isinstance(error, httpx2.TransportError):
-        return f"{constants.ENDPOINT} cannot be reached ({type(error).__name__} {error})".replace("\n", " ")
-    if _is_cut(error):
-        return "the transfer was cut off"
-    if isinstance(error, errors.GatedRepoError):
-        return f"gated: accept its licence on its page at {constants.ENDPOINT}, then log in {login}"
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return f"no such repository at {constants.ENDPOINT}; if it is private, log in {login}"
-    if isinstance(error, errors.RevisionNotFoundError):
-        return "the repository has no such revision, or no longer"
-    if isinstance(error, errors.HfHubHTTPError) and not isinstance(error, errors.EntryNotFoundError):
-        return _reason_of_status(error.response.status_code, login)
-    return None
-
-
-def _reason_of_status(status: int, login: str) -> str:
-    if status in (401, 403):
-        return f"the hub refuses it ({status}): ask for access on its page, then log in {login}"
-    if status == 429:
-        return f"the hub asks for fewer requests (429); who logs in {login} may make more"
-    return f"the hub answers with status {status}"
-
-
-def _digest(path: Path, algorithm: str) -> str:
+def file_digest(path: Path, algorithm: str) -> str:
     """The file's hash in hexadecimal: sha256, or git_sha1, the sha1 of a git blob."""
     with path.open("rb") as file:
         if algorithm == "sha256":
@@ -243,6 +213,14 @@ def _digest(path: Path, algorithm: str) -> str:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
         return digest.hexdigest()
+
+
+def hub_logs_as_ours() -> None:
+    """Let the hub's client write to the job's log only."""
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()  # files have one in the log
+    log_as_ours("huggingface_hub")
 
 
 def log_as_ours(library: str) -> None:

@@ -124,8 +124,8 @@ def read_csv(name: str, path: str | Path) -> Any:
     """
     import pandas as pd
 
-    keys = [column for column, rule in table_columns(name).items() if rule["type"] == "key"]
-    frame = _reading(path, lambda: pd.read_csv(path, dtype=dict.fromkeys(keys, "str")))
+    texts = [column for column, rule in table_columns(name).items() if rule["type"] in ("key", "text")]
+    frame = _reading(path, lambda: pd.read_csv(path, dtype=dict.fromkeys(texts, "str")))
     _reading(path, lambda: _check_frame(name, frame))
     return frame
 

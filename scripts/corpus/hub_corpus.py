@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scripts.common.hub_files import Repository, log_as_ours, open_repository, patiently
+from scripts.common.hub_files import Repository, log_as_ours, open_repository
+from scripts.common.hub_patience import patiently
 from scripts.common.jobs import InputError
 from scripts.corpus.shards import Shard
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from scripts.common.hub_files import open_repository
-from scripts.common.jobs import job, log, whole_file
+from scripts.common.hub_files import Repository, list_files, log_as_ours, open_repository
+from scripts.common.jobs import InputError, job, log, whole_file
 from scripts.common.tables import read_parts
 from scripts.common.tokenizer_files import load_tokenizer, vocabulary_size
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 UNKNOWN = "[UNK]"
+WHOLE = "tokenizer.json"
+PARTS = ["vocab.json", "merges.txt"]  # what older repositories, such as OPT's, have instead
+SETTINGS = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json"]
 
 
 def train_tokenizer(algorithm: str, vocabulary_size: int, corpora: list[str]) -> Tokenizer:
@@ -45,15 +48,43 @@ def _texts(corpora: list[str]) -> Iterator[list[str]]:
             yield part["text"].to_pylist()
 
 
+def fetch_tokenizer(name: str, revision: str, file: str) -> tuple[Tokenizer, dict[str, Any]]:
+    """The tokenizer of a repository of the hub, and its commit and files; built from its parts if it lies in parts.
+
+    Raises InputError if it has neither, or may not be had.
+    """
+    repository = open_repository(name, "model", revision)
+    _, names = list_files(name, "model", repository.commit) or (None, {})
+    if file == WHOLE and WHOLE not in names and set(PARTS) <= set(names):
+        return _convert(repository, [part for part in [*PARTS, *SETTINGS] if part in names])
+    path, about = repository.fetch(file)
+    return load_tokenizer(path), {"commit": repository.commit, "file": about}
+
+
+def _convert(repository: Repository, names: list[str]) -> tuple[Tokenizer, dict[str, Any]]:
+    """The tokenizer that transformers builds from these files. Scripts of the repository are not run."""
+    from transformers import AutoTokenizer
+
+    log_as_ours("transformers")
+    fetched = [repository.fetch(name) for name in names]  # into one folder, that of the commit
+    try:
+        options = {"local_files_only": True, "trust_remote_code": False}
+        made = AutoTokenizer.from_pretrained(fetched[0][0].parent, **options).backend_tokenizer
+    except Exception as error:  # of many classes
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{repository.name}: no tokenizer can be built from {', '.join(names)} ({reason})") from error
+    made.no_truncation()
+    made.no_padding()
+    return made, {"commit": repository.commit, "files": [about for _, about in fetched]}
+
+
 def main(definition: dict[str, Any], corpora: list[str], local: str) -> tuple[Tokenizer, dict[str, Any]]:
     """The tokenizer as its config defines it, and what to record of its source."""
     if definition["source"] == "train":
         return train_tokenizer(definition["algorithm"], definition["vocabulary_size"], corpora), {}
     if definition["source"] == "local":
         return load_tokenizer(local), {}
-    repository = open_repository(definition["repository"], "model", definition["revision"])
-    path, about = repository.fetch(definition["file"])
-    return load_tokenizer(path), {"commit": repository.commit, "file": about}
+    return fetch_tokenizer(definition["repository"], definition["revision"], definition["file"])
 
 
 if __name__ == "__main__":

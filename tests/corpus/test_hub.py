@@ -19,20 +19,20 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from scripts.common.tables import read_table
 from scripts.common.token_files import open_tokens
-from tests.corpus.hub_server import Cut, Do, Drip, HubServer, Status, Wrong
+from tests.hub_server import Cut, Do, Drip, HubServer, Status, Wrong
 
 ROOT = Path(__file__).resolve().parents[2]
 # Small parts and short pauses, so that small files are cut in their middle and no test waits long.
 BEGIN = """
 import json, sys, time
 from huggingface_hub import constants
-from scripts.common import hub_files
+from scripts.common import hub_patience
 from scripts.common.hub_files import open_repository
 from scripts.common.jobs import InputError
 from scripts.corpus.corpus import open_source
 from scripts.corpus.shards import Shard
 constants.DOWNLOAD_CHUNK_SIZE = 1 << 12
-hub_files.PAUSES = (0, 0)
+hub_patience.PAUSES = (0, 0)
 given = json.loads(sys.argv[1])
 def answer(call):
     try:
@@ -356,6 +356,43 @@ def bytes_tokenizer():
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
+
+
+def test_a_tokenizer_in_parts_is_put_together(hub, cache):
+    special = ["<s>", "<pad>", "</s>", "<unk>"]  # as OPT's has them
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: number for number, token in enumerate([*special, *letters, "th", "the"])}
+    settings = {
+        "tokenizer_class": "GPT2Tokenizer",
+        "add_bos_token": True,
+        "auto_map": {"AutoTokenizer": ["run.Tokenizer", None]},
+        **dict.fromkeys(["bos_token", "eos_token", "unk_token"], "</s>"),
+    }
+    parts = {
+        "vocab.json": json.dumps(vocabulary).encode(),
+        "merges.txt": b"#version: 0.2\nt h\nth e\n",
+        "tokenizer_config.json": json.dumps(settings).encode(),
+        "run.py": b"raise SystemExit('run')",
+        "config.json": b'{"model_type": "opt"}',
+    }
+    hub.add("models", "owner/parts", parts)
+    hub.add("models", "owner/damaged", parts | {"vocab.json": b"{"})
+    hub.add("models", "owner/none", {"config.json": b"{}"})
+    code = """
+from scripts.corpus.tokenizer import fetch_tokenizer
+def make(name):
+    tokenizer, about = fetch_tokenizer(name, "main", "tokenizer.json")
+    return tokenizer.to_str(), [file["name"] for file in about["files"]]
+print(json.dumps([answer(lambda: make(name)) for name in given]))
+"""
+    (made, names), damaged, none = client(hub, cache, code, "owner/parts", "owner/damaged", "owner/none")
+    tokenizer = Tokenizer.from_str(made)
+    assert tokenizer.encode("the th", add_special_tokens=False).tokens == ["the", "Ġ", "th"]
+    assert tokenizer.get_vocab() == vocabulary
+    assert names == ["vocab.json", "merges.txt", "tokenizer_config.json", "config.json"]
+    assert not hub.requests("GET", "run.py")
+    assert damaged.startswith("error: owner/damaged: no tokenizer can be built from vocab.json, merges.txt, ")
+    assert none.startswith("error: owner/none: there is no file tokenizer.json in it at ")
 
 
 def test_the_rules_from_hub_to_tokens(hub, cache, project, tmp_path):

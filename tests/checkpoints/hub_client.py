@@ -1,0 +1,99 @@
+"""The rules' scripts, each in a process of its own as Snakemake starts them, with the real client of the hub."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from scripts.common.tables import read_table
+
+ROOT = Path(__file__).resolve().parents[2]
+# Small parts and short pauses, so that small files are cut in their middle and no test waits long.
+CODE = """
+import json, runpy, sys
+from types import SimpleNamespace
+from huggingface_hub import constants
+from scripts.common import hub_patience
+constants.DOWNLOAD_CHUNK_SIZE = 1 << 10
+hub_patience.PAUSES = (0, 0)
+given = json.loads(sys.argv[1])
+mock = SimpleNamespace(
+    input=SimpleNamespace(audit=given["audit"]), output=[given["output"]], log=given["log"], threads=1,
+    params=SimpleNamespace(**given["params"]), wildcards=SimpleNamespace(**given["wildcards"]),
+)
+runpy.run_path(given["script"], {"snakemake": mock}, "__main__")
+"""
+CONFIG = {"config.json": b"{}"}
+HUB = {"source": "hub", "repository": "owner/{model}", "revision": "step{step}", "bad_checkpoints": "refuse"}
+
+
+class Client:
+    """Runs the rules for one model of a suite, with results in `folder`."""
+
+    def __init__(self, folder, hub=None, model="tiny", **definition):
+        self.folder, self.hub, self.model = folder, hub, model
+        self.definition = (HUB if hub else {"source": "local", "bad_checkpoints": "refuse"}) | definition
+        self.results = folder / "results" / "suite" / model
+        self.audit_file = self.results / "audit.parquet"
+        self.cache = folder / "cache"
+
+    def start(self, script, output, params, span=None):
+        given = {
+            "script": f"scripts/checkpoints/{script}.py",
+            "audit": str(self.audit_file),
+            "output": str(output),
+            "log": str(self.log(script)),
+            "params": {"definition": self.definition, **params},
+            "wildcards": {"suite": "suite", "model": self.model, "span": span},
+        }
+        environment = self.hub.environment(self.cache) if self.hub else None
+        command = [sys.executable, "-c", CODE, json.dumps(given)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)
+
+    def log(self, script):
+        return self.folder / f"{script}.log"
+
+    def finish(self, process):
+        """What it printed; a line if it ended with an error that a person can read."""
+        output, errors = process.communicate(timeout=60)
+        if process.returncode:
+            assert errors.startswith("error: "), errors
+            assert errors.count("\n") == 1
+        return output + errors
+
+    def audit(self):
+        """The rows of the audit, or the error."""
+        printed = self.finish(self.start("checkpoint_audit", self.audit_file, {}))
+        return printed or read_table("checkpoint_audit", self.audit_file).to_pylist()
+
+    def start_download(self, span="0", steps=None, first=0, last=None):
+        params = {"steps": steps, "first": first, "last": last}
+        return self.start("checkpoint_download", self.results / span, params, span)
+
+    def download(self, span="0", **of):
+        """The files of the span by name, or the error."""
+        printed = self.finish(self.start_download(span, **of))
+        return printed or read_folder(self.results / span)
+
+
+def read_folder(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def whole(step):
+    return CONFIG | {"model.safetensors": b"weights %d" % step, "pytorch_model.bin": b"bin", "optimizer.pt": b"same"}
+
+
+def shards(first, second):
+    names = [f"pytorch_model-0000{number}-of-00002.bin" for number in (1, 2)]
+    parts = {name: part for name, part in zip(names, (first, second), strict=True) if part}
+    return CONFIG | parts | {"pytorch_model.bin.index.json": b"{}", "flax_model.msgpack": b"flax"}
+
+
+def add(hub, checkpoints, name="owner/tiny"):
+    """A repository with a branch a checkpoint."""
+    repository = hub.add("models", name, whole(-1))
+    for branch, files in checkpoints.items():
+        repository.commit(files, branch)
+    return repository
