@@ -1,0 +1,57 @@
+"""Tiny models with random weights, of the families that the project names, and a task to measure them on."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from scripts.metrics.forward import Task
+from scripts.metrics.sample import Sample
+
+ROWS = 97  # of the LM head
+COMMON = {
+    "vocab_size": ROWS,
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "max_position_embeddings": 64,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+}
+GPT2 = {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 64}
+FAMILIES = {
+    "gpt_neox": {},
+    "gpt2": GPT2,
+    "opt": {"ffn_dim": 64, "word_embed_proj_dim": 16, "do_layer_norm_before": False},  # as OPT-350m: projections
+    "llama": {"num_key_value_heads": 2},
+    "gemma": {"head_dim": 8, "num_key_value_heads": 1},
+    "gemma2": {"head_dim": 8, "num_key_value_heads": 2, "sliding_window": 8, "final_logit_softcapping": 0.5},
+    "gptj": {**GPT2, "rotary_dim": 4},  # a bias in the head
+    "bloom": {"n_layer": 3, "n_head": 4},  # ALiBi: one entry for each head of each sequence
+    "granite": {"logits_scaling": 8.0},
+    "olmo": {},
+}
+
+
+def tiny_model(family="gpt_neox", seed=0, scale=1.0, **changes):
+    """A model of a family; `scale` multiplies its LM head."""
+    settings = {**COMMON, **FAMILIES[family], **changes}
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **settings)).eval()
+    for parameter in model.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    model.get_output_embeddings().weight.data *= scale
+    return model
+
+
+def tiny_sample(sequences=5, length=13, seed=0, first=None, largest=ROWS):
+    ids = np.random.default_rng(seed).integers(0, largest, (sequences, length))
+    prefix = np.full((sequences, 0 if first is None else 1), first or 0)
+    return Sample(np.hstack([prefix, ids[:, :-1]]), ids[:, 1:], "0" * 64, 3 * ids[:, 1:].size)
+
+
+def tiny_task(vocabulary_size=ROWS, **changes):
+    task = Task(tiny_sample(), np.arange(vocabulary_size), batch_size=2, unargmaxable=False, text=None, first=None)
+    return replace(task, **changes)

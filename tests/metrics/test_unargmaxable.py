@@ -1,0 +1,63 @@
+"""Tokens that can never be the argmax, against the convex hull and against brute force."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial import ConvexHull
+
+from scripts.metrics import unargmaxable
+from scripts.metrics.unargmaxable import count_unargmaxable
+
+
+def none_seen(head):
+    return np.zeros(len(head), np.bool_)
+
+
+@pytest.mark.parametrize("width", [2, 3, 5])
+def test_without_bias_they_are_the_points_inside_the_convex_hull(width):
+    head = np.random.default_rng(width).normal(size=(60, width)) + 5
+    inside = len(head) - len(ConvexHull(head).vertices)
+    assert inside > 0
+    assert count_unargmaxable(head, None, 60, none_seen(head)) == inside
+
+
+@given(st.integers(0, 10_000), st.booleans())
+def test_brute_force_in_two_dimensions(seed, biased):
+    rng = np.random.default_rng(seed)
+    head, bias = rng.normal(size=(12, 2)), rng.normal(size=12) if biased else None
+    angles = np.linspace(0, 2 * np.pi, 2000, endpoint=False)
+    radii = np.geomspace(1e-2, 1e4, 60) if biased else [1.0]
+    directions = np.stack([np.cos(angles), np.sin(angles)], 1)
+    found = set()
+    for radius in radii:
+        found |= set(np.unique((radius * directions @ head.T + (0 if bias is None else bias)).argmax(1)))
+    count = count_unargmaxable(head, bias, 12, none_seen(head))
+    assert count <= 12 - len(found)  # what was found exists
+    assert count >= 12 - len(found) - 1  # a grid may miss a thin region
+
+
+def test_known_cases():
+    square = np.array([[1.0, 1], [1, -1], [-1, 1], [-1, -1], [0.5, 0.5]])
+    assert count_unargmaxable(square, None, 5, none_seen(square)) == 1
+    lifted = np.array([0, 0, 0, 0, 2.0])  # at h = 0 the bias lets it win
+    assert count_unargmaxable(square, lifted, 5, none_seen(square)) == 0
+    assert count_unargmaxable(square, -lifted, 5, none_seen(square)) == 1
+    assert count_unargmaxable(square, None, 4, none_seen(square)) == 0  # the fifth row belongs to no token
+    twins = np.array([[1.0, 0], [1, 0], [-1, 0]])
+    assert count_unargmaxable(twins, None, 3, none_seen(twins)) == 2
+
+
+def test_tokens_seen_need_no_program(monkeypatch):
+    head = np.random.default_rng(0).normal(size=(30, 2))
+    hull = set(ConvexHull(head).vertices)
+    monkeypatch.setattr(unargmaxable, "_argmaxable", lambda rows, low, token: pytest.fail(f"{token} asked for"))
+    assert count_unargmaxable(head, None, 30, np.ones(30, np.bool_)) == 0
+    monkeypatch.undo()
+    seen = np.array([token in hull for token in range(30)])
+    assert count_unargmaxable(head, None, 30, seen) == 30 - len(hull)
+
+
+def test_more_dimensions_than_tokens_leave_none():
+    head = np.random.default_rng(1).normal(size=(20, 30))
+    assert count_unargmaxable(head, None, 20, none_seen(head)) == 0
