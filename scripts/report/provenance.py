@@ -1,5 +1,6 @@
 """Rule `provenance`: what every result of this run can be traced to."""
 
+import hashlib
 import json
 import os
 import platform
@@ -48,7 +49,8 @@ if __name__ == "__main__":
             "packages": packages(),
             "machine": machine(),
             "config": snakemake.params.config,
-            "inputs": {path: json.loads(Path(path).read_text(encoding="utf-8")) for path in snakemake.input},
+            "inputs": {path: json.loads(Path(path).read_text(encoding="utf-8")) for path in snakemake.input.records},
+            "audits": {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in snakemake.input.audits},
         }
         with whole_file(snakemake.output[0]) as partial:
             partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

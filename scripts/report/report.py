@@ -1,6 +1,7 @@
 """Rule `report`: one self-contained HTML page, and the summary that a run ends with."""
 
 import base64
+import gzip
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,33 +11,70 @@ import pandas as pd
 
 from scripts.common.jobs import job, whole_file
 from scripts.common.tables import read_csv
+from scripts.report.suites import short_number
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-TITLES = {
-    "figure_7": "Figure 7: the rank of language",
-    "figure_7_controls": "Figure 7, controls: language, or the size of the sample?",
+SECTIONS = {
+    "saturation": {
+        "figure_1a": "Figure 1a: loss over training",
+        "figure_2": "Figure 2: anisotropy of the layers",
+        "figure_3": "Figure 3: loss, coloured by anisotropy",
+        "figure_4": "Figure 4: singular values of the LM head",
+        "figure_5": "Figure 5: singular entropy of the LM head",
+        "figure_centred": "Raw against centred: what softmax cannot see",
+        "figure_precision": "Rounding: what logits in half precision cost",
+    },
+    "rank": {
+        "figure_7": "Figure 7: the rank of language",
+        "figure_7_controls": "Figure 7, controls: language, or the size of the sample?",
+    },
 }
+TITLES = {name: title for section in SECTIONS.values() for name, title in section.items()}
+TABLES = {  # by the name that the template knows: the table's schema
+    "table_7": "table_7",
+    "controls": "table_7_controls",
+    "models": "language_model",
+    "saturation": "table_saturation",
+    "correlation": "onset_correlation",
+    "checkpoints": "table_checkpoints",
+}
+PACKED = 500_000  # bytes; larger tables of numbers are embedded compressed
 
 
 def embed(path: str | Path, kind: str) -> str:
     """The file as a data URI, so that the page needs nothing beside it."""
-    return f"data:{kind};base64,{base64.b64encode(Path(path).read_bytes()).decode()}"
+    return _data_uri(Path(path).read_bytes(), kind)
 
 
-def figures(images: list[str], data: list[str], captions: list[str]) -> list[dict[str, str]]:
-    """What the page shows of each figure."""
-    return [
-        {
-            "name": Path(image).stem,
-            "title": TITLES[Path(image).stem],
+def _data_uri(data: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def numbers_drawn(path: str | Path) -> tuple[str, str]:
+    """The CSV of a figure as a data URI, compressed if it is large, and the name to save it under."""
+    data, name = Path(path).read_bytes(), Path(path).name
+    if len(data) <= PACKED:
+        return _data_uri(data, "text/csv"), name
+    return _data_uri(gzip.compress(data, mtime=0), "application/gzip"), f"{name}.gz"
+
+
+def figures(images: list[str], data: list[str], captions: list[str]) -> dict[str, list[dict[str, str]]]:
+    """What the page shows of each figure, by section."""
+    shown = {}
+    for image, table, caption in zip(images, data, captions, strict=True):
+        name = Path(image).stem
+        numbers, file_name = numbers_drawn(table)
+        shown[name] = {
+            "name": name,
+            "title": TITLES[name],
             "image": embed(image, "image/png"),
-            "data": embed(table, "text/csv"),
+            "data": numbers,
+            "file_name": file_name,
             "caption": Path(caption).read_text(encoding="utf-8").strip(),
         }
-        for image, table, caption in zip(images, data, captions, strict=True)
-    ]
+    return {section: [shown[name] for name in names if name in shown] for section, names in SECTIONS.items()}
 
 
 def number(value: float) -> str:
@@ -44,6 +82,11 @@ def number(value: float) -> str:
     if pd.isna(value):
         return ""
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 10 else f"{value:.2g}"
+
+
+def size(value: float) -> str:
+    """A number of parameters in three digits: 14.1M."""
+    return short_number(float(f"{value:.3g}"))
 
 
 def summary_text(claims: pd.DataFrame, claims_path: str, page: str) -> str:
@@ -58,29 +101,23 @@ def _ours(row: Any) -> str:
     if not row.curves:
         return "-"
     interval = f"{number(row.ours_low)} to {number(row.ours_high)}"
-    return f"{interval} {row.unit}, in range on {row.agreeing} of {row.curves} curves"
+    return f"{interval} {row.unit}, {row.agreeing} of {row.curves} agree"
 
 
 def render(
     template: str,
-    claims: pd.DataFrame,
-    table: pd.DataFrame,
-    controls: pd.DataFrame,
-    models: pd.DataFrame,
-    shown: list[dict[str, str]],
+    tables: dict[str, pd.DataFrame],
+    shown: dict[str, list[dict[str, str]]],
     provenance: dict[str, Any],
 ) -> str:
-    """The page."""
+    """The page; `tables` holds `claims` and every table of TABLES."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"number": number}
+    environment.filters |= {"number": number, "size": size}
     return environment.from_string(template).render(
-        claims=claims.to_dict("records"),
-        table=table.to_dict("records"),
-        controls=controls.to_dict("records"),
-        models=models.to_dict("records"),
         figures=shown,
         provenance=provenance,
         provenance_text=json.dumps(provenance, indent=2),
+        **{name: table.to_dict("records") for name, table in tables.items()},
     )
 
 
@@ -88,12 +125,10 @@ if __name__ == "__main__":
     with job(snakemake):
         files = snakemake.input
         verdicts = read_csv("claims", files.claims)
+        tables = {name: read_csv(table, getattr(files, name)) for name, table in TABLES.items()}
         page = render(
             Path(files.template).read_text(encoding="utf-8"),
-            verdicts,
-            read_csv("table_7", files.table_7),
-            read_csv("table_7_controls", files.controls),
-            read_csv("language_model", files.models),
+            {"claims": verdicts, **tables},
             figures(files.images, files.data, files.captions),
             json.loads(Path(files.provenance).read_text(encoding="utf-8")),
         )

@@ -8,7 +8,7 @@ from scipy import stats
 
 from scripts.common.jobs import InputError
 from scripts.common.tables import read_csv, write_csv
-from scripts.report.claims import RANK_OF_LANGUAGE, beyond_column_norms, comparable, judge, plain_curves
+from scripts.report.claims_ngrams import RANK_OF_LANGUAGE, beyond_column_norms, comparable, judge, plain_curves
 from scripts.report.figure_7 import curves_drawn, draw
 from scripts.report.figure_7_controls import distinct_samples, panels_of
 from scripts.report.report import embed, number, summary_text
@@ -190,7 +190,7 @@ def test_summary_names_verdict_numbers_and_files(tmp_path):
     write_csv("claims", tmp_path / "claims.csv", claims)
     text = summary_text(read_csv("claims", tmp_path / "claims.csv"), "results/claims.csv", "results/report.html")
     assert "reproduced: The W-error of 5-gram matrices halves" in text
-    assert "published 1,000 to 2,000; here 1,400 to 1,600 dimensions, in range on 1 of 1 curves" in text
+    assert "published 1,000 to 2,000; here 1,400 to 1,600 dimensions, 1 of 1 agree" in text
     assert "results/report.html" in text
 
 
