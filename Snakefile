@@ -23,6 +23,29 @@ from scripts.workflow.configuration import (
     schema_error,
     sort_keys,
     synthetic_corpora,
+    texts_used,
+)
+from scripts.workflow.suites import (
+    earlier_span,
+    fetched_of,
+    hub_names,
+    measured_of,
+    measured_tables,
+    measuring_of,
+    source_of,
+    span_steps,
+    steps_of,
+    suite_audit,
+    suite_files,
+    suite_models,
+    suite_spans,
+    suite_tables,
+    suite_tokenizer,
+    suite_tokens,
+    suites_from,
+    training_of,
+    word_texts,
+    word_tokens,
 )
 
 min_version("9.0")
@@ -47,10 +70,15 @@ wildcard_constraints:
     sample_size=r"\d+|all",
     partition=r"\d+",
     shard=r"\d+",
+    suite="|".join(config["suites"]) or "(?!)",
+    model=r"[^/]+",
+    span=r"\d+",
 
 
 include: "rules/corpus.smk"
 include: "rules/ngrams.smk"
+include: "rules/checkpoints.smk"
+include: "rules/metrics.smk"
 include: "rules/report.smk"
 
 

@@ -4,6 +4,310 @@
 FIGURE_7_SAMPLES = ngram_samples(config, "figure_7")
 CONTROL_SAMPLES = ngram_samples(config, "controls")
 SMOOTHED_SAMPLES = ngram_samples(config, "smoothed")
+SUITES = config["checkpoints"]["suites"]
+SUITE_TEXTS = {suite: [config["suites"][suite]["corpus"], config["suites"][suite]["tokenizer"]] for suite in SUITES}
+HUB_NAMES = {model: name for model, name in hub_names(config).items() if model.split("/")[0] in SUITES}
+CHECKPOINT_FIGURES = ["figure_1a", "figure_2", "figure_3", "figure_4", "figure_5", "figure_centred", "figure_precision"]
+FIGURES = [*(CHECKPOINT_FIGURES if SUITES else []), "figure_7", "figure_7_controls"]
+
+
+rule figure_1a:
+    input:
+        metrics=measured_tables(config, "checkpoint_metrics"),
+        published="resources/figure_1a_published.csv",
+        language_models=collect(
+            "<results>/ngrams/{model[corpus]}/{model[tokenizer]}/language_model/language_model.parquet",
+            model=[
+                model
+                for model in language_models(config)
+                if [model["corpus"], model["tokenizer"]] in SUITE_TEXTS.values()
+            ],
+        ),
+    output:
+        pdf=ensure("<results>/figures/figure_1a.pdf", non_empty=True),
+        png=report(
+            ensure("<results>/figures/figure_1a.png", non_empty=True),
+            caption="../scripts/report/captions/figure_1a.rst",
+            category="Saturation",
+        ),
+        csv=ensure("<results>/figures/figure_1a.csv", non_empty=True),
+    log:
+        "<logs>/report/figure_1a.log",
+    benchmark:
+        "<logs>/report/figure_1a.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        names=HUB_NAMES,
+        texts=SUITE_TEXTS,
+        code=code_hash("report/figure_1a.py"),
+    message:
+        "Draw figure 1a: loss over training"
+    script:
+        "../scripts/report/figure_1a.py"
+
+
+rule figure_2:
+    input:
+        metrics=measured_tables(config, "checkpoint_metrics"),
+        layers=measured_tables(config, "layer_metrics"),
+        published="resources/figure_2_published.csv",
+    output:
+        pdf=ensure("<results>/figures/figure_2.pdf", non_empty=True),
+        png=report(
+            ensure("<results>/figures/figure_2.png", non_empty=True),
+            caption="../scripts/report/captions/figure_2.rst",
+            category="Saturation",
+        ),
+        csv=ensure("<results>/figures/figure_2.csv", non_empty=True),
+    log:
+        "<logs>/report/figure_2.log",
+    benchmark:
+        "<logs>/report/figure_2.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        names=HUB_NAMES,
+        code=code_hash("report/figure_2.py"),
+    message:
+        "Draw figure 2: anisotropy of the layers"
+    script:
+        "../scripts/report/figure_2.py"
+
+
+rule figure_3:
+    input:
+        metrics=measured_tables(config, "checkpoint_metrics"),
+        published="resources/figure_3_published.csv",
+    output:
+        pdf=ensure("<results>/figures/figure_3.pdf", non_empty=True),
+        png=report(
+            ensure("<results>/figures/figure_3.png", non_empty=True),
+            caption="../scripts/report/captions/figure_3.rst",
+            category="Saturation",
+        ),
+        csv=ensure("<results>/figures/figure_3.csv", non_empty=True),
+    log:
+        "<logs>/report/figure_3.log",
+    benchmark:
+        "<logs>/report/figure_3.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        names=HUB_NAMES,
+        code=code_hash("report/figure_3.py"),
+    message:
+        "Draw figure 3: loss coloured by anisotropy"
+    script:
+        "../scripts/report/figure_3.py"
+
+
+rule figure_4:
+    input:
+        metrics=measured_tables(config, "checkpoint_metrics"),
+        spectra=measured_tables(config, "head_spectrum"),
+        published="resources/figure_4_published.csv",
+    output:
+        pdf=ensure("<results>/figures/figure_4.pdf", non_empty=True),
+        png=report(
+            ensure("<results>/figures/figure_4.png", non_empty=True),
+            caption="../scripts/report/captions/figure_4.rst",
+            category="Saturation",
+        ),
+        csv=ensure("<results>/figures/figure_4.csv", non_empty=True),
+    log:
+        "<logs>/report/figure_4.log",
+    benchmark:
+        "<logs>/report/figure_4.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        names=HUB_NAMES,
+        code=code_hash("report/figure_4.py"),
+    message:
+        "Draw figure 4: singular values of the LM head"
+    script:
+        "../scripts/report/figure_4.py"
+
+
+rule figure_5:
+    input:
+        metrics=measured_tables(config, "checkpoint_metrics"),
+        published="resources/figure_5_published.csv",
+    output:
+        pdf=ensure("<results>/figures/figure_5.pdf", non_empty=True),
+        png=report(
+            ensure("<results>/figures/figure_5.png", non_empty=True),
+            caption="../scripts/report/captions/figure_5.rst",
+            category="Saturation",
+        ),
+        csv=ensure("<results>/figures/figure_5.csv", non_empty=True),
+    log:
+        "<logs>/report/figure_5.log",
+    benchmark:
+        "<logs>/report/figure_5.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        names=HUB_NAMES,
+        code=code_hash("report/figure_5.py"),
+    message:
+        "Draw figure 5: singular entropy of the LM head"
+    script:
+        "../scripts/report/figure_5.py"
+
+
+rule figure_centred:
+    input:
+        metrics=measured_tables(config, "checkpoint_metrics"),
+    output:
+        pdf=ensure("<results>/figures/figure_centred.pdf", non_empty=True),
+        png=report(
+            ensure("<results>/figures/figure_centred.png", non_empty=True),
+            caption="../scripts/report/captions/figure_centred.rst",
+            category="Saturation",
+        ),
+        csv=ensure("<results>/figures/figure_centred.csv", non_empty=True),
+    log:
+        "<logs>/report/figure_centred.log",
+    benchmark:
+        "<logs>/report/figure_centred.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        code=code_hash("report/figure_centred.py"),
+    message:
+        "Draw raw against centred: what softmax cannot see"
+    script:
+        "../scripts/report/figure_centred.py"
+
+
+rule figure_precision:
+    input:
+        metrics=measured_tables(config, "checkpoint_metrics"),
+    output:
+        pdf=ensure("<results>/figures/figure_precision.pdf", non_empty=True),
+        png=report(
+            ensure("<results>/figures/figure_precision.png", non_empty=True),
+            caption="../scripts/report/captions/figure_precision.rst",
+            category="Saturation",
+        ),
+        csv=ensure("<results>/figures/figure_precision.csv", non_empty=True),
+    log:
+        "<logs>/report/figure_precision.log",
+    benchmark:
+        "<logs>/report/figure_precision.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        code=code_hash("report/figure_precision.py"),
+    message:
+        "Draw what rounded logits cost"
+    script:
+        "../scripts/report/figure_precision.py"
+
+
+rule table_saturation:
+    input:
+        metrics=measured_tables(config, "checkpoint_metrics"),
+        saturation=collect("<results>/metrics/{suite}/saturation.parquet", suite=SUITES),
+        correlation=collect("<results>/metrics/{suite}/onset_correlation.parquet", suite=SUITES),
+    output:
+        table=report(
+            ensure("<results>/tables/saturation.csv", non_empty=True),
+            caption="../scripts/report/captions/table_saturation.rst",
+            category="Saturation",
+        ),
+        correlation=report(
+            ensure("<results>/tables/onset_correlation.csv", non_empty=True),
+            caption="../scripts/report/captions/table_onset_correlation.rst",
+            category="Saturation",
+        ),
+    log:
+        "<logs>/report/table_saturation.log",
+    benchmark:
+        "<logs>/report/table_saturation.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code_hash("report/table_saturation.py"),
+    message:
+        "Write saturation in numbers"
+    script:
+        "../scripts/report/table_saturation.py"
+
+
+rule table_checkpoints:
+    input:
+        metrics=measured_tables(config, "checkpoint_metrics"),
+        audits=[
+            path
+            for suite in SUITES
+            for model in suite_models(config, suite)
+            for path in suite_audit(config, suite, model)
+        ],
+    output:
+        report(
+            ensure("<results>/tables/checkpoints.csv", non_empty=True),
+            caption="../scripts/report/captions/table_checkpoints.rst",
+            category="Saturation",
+        ),
+    log:
+        "<logs>/report/table_checkpoints.log",
+    benchmark:
+        "<logs>/report/table_checkpoints.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        steps={suite: steps_of(config["suites"][suite]) for suite in SUITES},
+        code=code_hash("report/table_checkpoints.py"),
+    message:
+        "Write which checkpoints were found and measured"
+    script:
+        "../scripts/report/table_checkpoints.py"
 
 
 rule figure_7:
@@ -177,6 +481,8 @@ rule table_language_models:
 
 rule claims:
     input:
+        saturation=rules.table_saturation.output.table,
+        correlation=rules.table_saturation.output.correlation,
         table_7=rules.table_7.output[0],
         controls=rules.table_7_controls.output[0],
     output:
@@ -207,20 +513,25 @@ rule claims:
 
 rule provenance:
     input:
-        collect(
-            "<results>/corpus/text/{corpus}/{shard}.json",
-            corpus=config["ngrams"]["corpora"],
-            shard=corpus_shards(config),
+        records=collect(
+            "<results>/corpus/{record}.json",
+            record=[
+                path
+                for text in texts_used(config)
+                for shard in corpus_shards(config)
+                for path in (
+                    f"text/{text['corpus']}/{shard}",
+                    f"tokens/{text['corpus']}/{text['tokenizer']}/{shard}",
+                    f"tokenizers/{text['tokenizer']}.record",
+                )
+            ],
         ),
-        collect(
-            "<results>/corpus/tokens/{sample[corpus]}/{sample[tokenizer]}/{shard}.json",
-            sample=FIGURE_7_SAMPLES + CONTROL_SAMPLES,
-            shard=corpus_shards(config),
-        ),
-        collect(
-            "<results>/corpus/tokenizers/{sample[tokenizer]}.record.json",
-            sample=FIGURE_7_SAMPLES + CONTROL_SAMPLES,
-        ),
+        audits=[
+            path
+            for suite in SUITES
+            for model in suite_models(config, suite)
+            for path in suite_audit(config, suite, model)
+        ],
     output:
         ensure("<results>/provenance.json", non_empty=True),
     log:
@@ -249,13 +560,13 @@ rule report:
         table_7=rules.table_7.output[0],
         controls=rules.table_7_controls.output[0],
         models=rules.table_language_models.output[0],
+        saturation=rules.table_saturation.output.table,
+        correlation=rules.table_saturation.output.correlation,
+        checkpoints=rules.table_checkpoints.output[0],
         provenance=rules.provenance.output[0],
-        images=collect("<results>/figures/{figure}.png", figure=["figure_7", "figure_7_controls"]),
-        data=collect("<results>/figures/{figure}.csv", figure=["figure_7", "figure_7_controls"]),
-        captions=collect(
-            "scripts/report/captions/{figure}.rst",
-            figure=["figure_7", "figure_7_controls"],
-        ),
+        images=collect("<results>/figures/{figure}.png", figure=FIGURES),
+        data=collect("<results>/figures/{figure}.csv", figure=FIGURES),
+        captions=collect("scripts/report/captions/{figure}.rst", figure=FIGURES),
     output:
         page=ensure("<results>/report.html", non_empty=True),
         summary=ensure("<results>/summary.txt", non_empty=True),
@@ -279,14 +590,15 @@ rule report:
 
 rule figures:
     input:
-        rules.figure_7.output,
-        rules.figure_7_controls.output,
+        collect("<results>/figures/{figure}.{kind}", figure=FIGURES, kind=["pdf", "png", "csv"]),
     message:
         "Every figure"
 
 
 rule tables:
     input:
+        rules.table_saturation.output,
+        rules.table_checkpoints.output,
         rules.table_7.output,
         rules.table_7_controls.output,
         rules.table_language_models.output,
@@ -302,6 +614,8 @@ localrules:
     report,
     table_7,
     table_7_controls,
+    table_checkpoints,
     table_language_models,
+    table_saturation,
     tables,
     all,

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 from scripts.common.jobs import InputError
 from scripts.corpus.local_files import find_files
 from scripts.corpus.synthetic import SyntheticLanguage
+from scripts.workflow.suites import check_suite
 
 SCHEMA_FILE = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 # JSON Schema takes 5.0 for an integer; a range, a file name or a seed does not.
@@ -115,6 +116,13 @@ def _check_references(config: dict[str, Any]) -> None:
     _check_names("ngrams.controls.tokenizers", ngrams["controls"]["tokenizers"], config["tokenizers"])
     if ngrams["cross_documents"] and ngrams["shards"] > 1:
         raise InputError(f"ngrams.cross_documents is true with {ngrams['shards']} ngrams.shards; allowed: one shard")
+    for name, definition in config["suites"].items():
+        _check_names(f"suites.{name}.corpus", [definition["corpus"]], config["corpora"])
+        _check_names(f"suites.{name}.tokenizer", [definition["tokenizer"]], config["tokenizers"])
+        check_suite(f"suites.{name}", definition)
+    _check_names("checkpoints.suites", config["checkpoints"]["suites"], config["suites"])
+    if words := config["metrics"]["word_perplexity"]:
+        _check_names("metrics.word_perplexity.corpus", [words["corpus"]], config["corpora"])
     _check_names("report.published", config["report"]["published"], config["tokenizers"])
 
 
@@ -181,10 +189,18 @@ def ngram_samples(config: dict[str, Any], use: str) -> list[dict[str, str]]:
 
 
 def language_models(config: dict[str, Any]) -> list[dict[str, str]]:
-    """The corpus and tokenizer of each language model: every one of figure 7 and its controls."""
+    """The corpus and tokenizer of each language model: every one of figure 7, its controls and the suites."""
     samples = ngram_samples(config, "figure_7") + ngram_samples(config, "controls")
+    samples += [config["suites"][suite] for suite in config["checkpoints"]["suites"]]
     pairs = dict.fromkeys((sample["corpus"], sample["tokenizer"]) for sample in samples)
     return [{"corpus": corpus, "tokenizer": tokenizer} for corpus, tokenizer in pairs]
+
+
+def texts_used(config: dict[str, Any]) -> list[dict[str, str]]:
+    """The corpus and tokenizer of each text that any result comes from."""
+    words = config["metrics"]["word_perplexity"]
+    suites = [config["suites"][suite] for suite in config["checkpoints"]["suites"]] if words else []
+    return language_models(config) + [{"corpus": words["corpus"], "tokenizer": suite["tokenizer"]} for suite in suites]
 
 
 def count_partitions(config: dict[str, Any], sample_size: str) -> list[str]:

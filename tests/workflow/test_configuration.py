@@ -57,12 +57,12 @@ def test_default_is_valid():
         (
             "ngrms",
             {},
-            "ngrms: unknown key, did you mean ngrams?; allowed: corpora, ngrams, pathvars, report, tokenizers",
+            "ngrms: unknown key, did you mean ngrams?; allowed: checkpoints, corpora, held_out, metrics, ngrams,",
         ),
         ("ngrams/order", 6, "ngrams.order is 6; allowed: at most 5"),
         ("ngrams/shards", 0, "ngrams.shards is 0; allowed: at least 1"),
         ("ngrams/memory_mb", 100, "ngrams.memory_mb is 100; allowed: at least 1000"),
-        ("ngrams/language_model/held_out", 1, "ngrams.language_model.held_out is 1; allowed: a number between 0 and 1"),
+        ("held_out/share", 1, "held_out.share is 1; allowed: a number between 0 and 1"),
         ("ngrams/controls/orders", [1], "ngrams.controls.orders[0] is 1; allowed: at least 2"),
         ("ngrams/order", 5.0, "ngrams.order is 5.0; allowed: a whole number"),
         ("ngrams/sample_size", 1e5, "ngrams.sample_size is 100000.0; allowed: a whole number from 1, or all"),
@@ -121,7 +121,7 @@ def test_schema_errors_are_one_line(path, value, message):
         (
             "ngrams/controls/tokenizers",
             ["x"],
-            "ngrams.controls.tokenizers names 'x'; allowed: bpe-8k, bpe-32k, bpe-50k",
+            "ngrams.controls.tokenizers names 'x'; allowed: bpe-8k, bpe-2k, bpe-32k, bpe-50k",
         ),
         (
             "tokenizers/t",
@@ -159,7 +159,7 @@ def test_every_key_of_the_default_has_a_comment():
         for line in (ROOT / "config.yaml").read_text().splitlines()
         if line.strip() and not line.lstrip().startswith("#") and "  # " not in line
     ]
-    named = {"  bpe-8k:", "  bpe-32k:", "  bpe-50k:", "tokenizers:", "ngrams:", "report:"}
+    named = {"ngrams:", "checkpoints:", "report:", *(f"  {name}:" for name in ("mini", *DEFAULT["tokenizers"]))}
     assert [line for line in bare if line not in named] == []
 
 

@@ -1,0 +1,116 @@
+# Suites of checkpoints, trained here, fetched from the hub or found on disk: one layout, whatever their source.
+
+
+rule checkpoint_train:
+    input:
+        records=lambda wildcards: suite_tokens(config, wildcards.suite, "json"),
+        ids=lambda wildcards: suite_tokens(config, wildcards.suite, "bin"),
+        ends=lambda wildcards: suite_tokens(config, wildcards.suite, "ends.bin"),
+    output:
+        checkpoints=directory("<results>/checkpoints/{suite}/{model}/0"),
+        log=ensure("<results>/checkpoints/{suite}/{model}/training.parquet", non_empty=True),
+    log:
+        "<logs>/checkpoints/checkpoint_train/{suite}/{model}.log",
+    benchmark:
+        "<logs>/checkpoints/checkpoint_train/{suite}/{model}.tsv"
+    wildcard_constraints:
+        suite=suites_from(config, "train"),
+    priority: 2  # the longest jobs first
+    conda:
+        "../envs/checkpoints.yaml"
+    threads: lambda wildcards: config["suites"][wildcards.suite]["threads"]
+    resources:
+        mem_mb=4000,
+        gpu=lambda wildcards: int(config["suites"][wildcards.suite]["device"] == "cuda"),
+        runtime=2880,
+    params:
+        definition=lambda wildcards: training_of(config, wildcards.suite),
+        model=lookup(within=config, dpath="suites/{suite}/models/{model}"),
+        steps=lambda wildcards: steps_of(config["suites"][wildcards.suite]),
+        held_out=lookup(within=config, dpath="held_out"),
+        code=code_hash("checkpoints/checkpoint_train.py"),
+    message:
+        "Train {wildcards.model} of {wildcards.suite}"
+    script:
+        "../scripts/checkpoints/checkpoint_train.py"
+
+
+rule checkpoint_audit:
+    input:
+        lambda wildcards: suite_files(config, wildcards.suite, wildcards.model),
+    output:
+        ensure("<results>/checkpoints/{suite}/{model}/audit.parquet", non_empty=True),
+    log:
+        "<logs>/checkpoints/checkpoint_audit/{suite}/{model}.log",
+    benchmark:
+        "<logs>/checkpoints/checkpoint_audit/{suite}/{model}.tsv"
+    wildcard_constraints:
+        suite=suites_from(config, "hub", "local"),
+    conda:
+        "../envs/checkpoints.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=240,
+    params:
+        definition=lambda wildcards: source_of(config, wildcards.suite),
+        code=code_hash("checkpoints/checkpoint_audit.py"),
+    message:
+        "Ask what checkpoints there are of {wildcards.model} of {wildcards.suite}"
+    script:
+        "../scripts/checkpoints/checkpoint_audit.py"
+
+
+# Bounds what lies on disk: a span's turn comes when the one `checkpoints.prefetch` before it is measured, and deleted.
+# An empty file that the download takes for ancient, so that another prefetch does not fetch and measure all anew.
+rule checkpoint_turn:
+    input:
+        lambda wildcards: collect(
+            "<results>/metrics/{suite}/{model}/{span}/checkpoint_metrics.parquet",
+            suite=wildcards.suite,
+            model=wildcards.model,
+            span=earlier_span(config, wildcards.suite, wildcards.span),
+        ),
+    output:
+        touch("<results>/checkpoints/{suite}/{model}/turns/{span}"),
+    wildcard_constraints:
+        suite=suites_from(config, "hub", "local"),
+    message:
+        "Span {wildcards.span} of {wildcards.model} of {wildcards.suite} may be fetched"
+
+
+rule checkpoint_download:
+    input:
+        audit=ancient(rules.checkpoint_audit.output[0]),
+        turn=ancient("<results>/checkpoints/{suite}/{model}/turns/{span}"),
+    output:
+        temp(directory("<results>/checkpoints/{suite}/{model}/{span}")),
+    log:
+        "<logs>/checkpoints/checkpoint_download/{suite}/{model}/{span}.log",
+    benchmark:
+        "<logs>/checkpoints/checkpoint_download/{suite}/{model}/{span}.tsv"
+    wildcard_constraints:
+        suite=suites_from(config, "hub", "local"),
+    conda:
+        "../envs/checkpoints.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=1440,
+    params:
+        definition=lambda wildcards: fetched_of(config, wildcards.suite),
+        steps=lambda wildcards: span_steps(config, wildcards.suite, wildcards.span)["steps"],
+        first=lambda wildcards: span_steps(config, wildcards.suite, wildcards.span)["first"],
+        last=lambda wildcards: span_steps(config, wildcards.suite, wildcards.span)["last"],
+        code=code_hash("checkpoints/checkpoint_download.py"),
+    message:
+        "Fetch span {wildcards.span} of {wildcards.model} of {wildcards.suite}"
+    script:
+        "../scripts/checkpoints/checkpoint_download.py"
+
+
+# Where jobs run on other machines, these run on this one, which has a network.
+localrules:
+    checkpoint_audit,
+    checkpoint_turn,
+    checkpoint_download,
