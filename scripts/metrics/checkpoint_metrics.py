@@ -116,12 +116,14 @@ def measure_all(
     return measured, bad
 
 
-def settle(bad: list[str], policy: str) -> None:
-    """Raises InputError if there are bad checkpoints, and the suite does not say to go on without them."""
+def settle(bad: list[str], measured: int, policy: str) -> None:
+    """Raises InputError if there are bad checkpoints, and the suite does not say to go on without them, or all are."""
     for line in bad:
         log.warning(line)
+    others = f" (and {len(bad) - 1} more, see the log)" if len(bad) > 1 else ""
+    if bad and not measured:  # which is the config's fault rather than the checkpoints'
+        raise InputError(f"{bad[0]}{others}; none could be measured")
     if bad and policy == "refuse":
-        others = f" (and {len(bad) - 1} more, see the log)" if len(bad) > 1 else ""
         raise InputError(f"{bad[0]}{others}; with bad_checkpoints: skip they are left out")
 
 
@@ -148,7 +150,7 @@ def main(files: Any, output: Any, definition: dict[str, Any], options: Any, keys
     found = checkpoints(files.checkpoints)
     task = make_task(files, definition, metrics, options.held_out)
     measured, bad = measure_all(found, task, dtype, device)
-    settle(bad, definition.get("bad_checkpoints", "refuse"))
+    settle(bad, len(measured), definition.get("bad_checkpoints", "refuse"))
     each, twins = definition.get("tokens_per_step"), duplicates(str(getattr(files, "audit", "") or ""))
     about = {step: {"tokens": each and step * each, "duplicate_of": twins.get(step)} for step in measured}
     for name, table in TABLES.items():

@@ -25,6 +25,7 @@ SUITE = {
     "tokenizer": "bpe-1k",
     "models": ["16"],
     "tokens_per_step": 1000,
+    "sequence_length": 32,
     "steps": [0, {"first": 10, "last": 60, "every": 10}],
     "span": 20,
     "bad_checkpoints": "flag",
@@ -127,7 +128,7 @@ def test_a_suite_on_disk_is_measured_where_it_lies(tmp_path):
         write_files(tmp_path / "runs" / "a" / f"checkpoint-{step}", checkpoint(step % 7))
     before = {path: path.read_bytes() for path in (tmp_path / "runs").rglob("*.*")}
     local = {"source": "local", "path": str(tmp_path / "runs" / "{model}" / "checkpoint-{step}"), "models": ["a"]}
-    kept = {key: SUITE[key] for key in ("corpus", "tokenizer")}
+    kept = {key: SUITE[key] for key in ("corpus", "tokenizer", "sequence_length")}
     arguments = configured(project)
     config = yaml.safe_load((project / "config" / "hub.yaml").read_text())
     config["suites"]["it"] = local | kept

@@ -19,6 +19,9 @@ from tests.conftest import copy_project
 
 SMOKE = ["--configfile", "config/smoke.yaml"]
 REPORT = {"provenance", "report", "all"}
+OF_SUITES = {f"figure_{name}" for name in ("1a", "2", "3", "4", "5", "centred", "precision")}
+FIGURES = OF_SUITES | {"figure_7", "figure_7_controls"}
+MEASURED = {"checkpoint_metrics", "saturation", "table_saturation", "table_checkpoints", *OF_SUITES}
 CONTROLS = {"figure_7_controls", "table_7_controls"}
 SMOOTHED = {"ngram_language_model", "ngram_smoothed_spectrum"}
 
@@ -68,7 +71,7 @@ def edited(project, tmp_path, path, value):
 
 def test_every_output_is_there(finished):
     results = finished / "results" / "smoke"
-    for figure in ("figure_7", "figure_7_controls"):
+    for figure in FIGURES:
         for kind in ("pdf", "png", "csv"):
             assert (results / "figures" / f"{figure}.{kind}").stat().st_size > 1000
     claims = read_csv("claims", results / "claims.csv")
@@ -83,14 +86,14 @@ def test_every_output_is_there(finished):
     assert len(hashes) == 6
     assert all(len(sha256) == 64 for sha256 in hashes)
     page = (results / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("data:image/png;base64,") == len(FIGURES)
     assert not re.search(r"""(src|href)=["']https?:""", page)
 
 
 def test_every_job_leaves_a_log_and_a_time(finished):
     logs = finished / "logs" / "smoke"
     names = {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.log")}
-    assert len(names) == 64
+    assert len(names) == 78
     assert {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.tsv")} == names
 
 
@@ -119,11 +122,19 @@ def test_a_fresh_clone_runs_nothing_again(finished):
 @pytest.mark.parametrize(
     ("path", "value", "rules"),
     [
-        ("report/palette", "deep", {"figure_7", "figure_7_controls"}),
+        ("report/palette", "deep", FIGURES),
         ("report/published", {"words": "pythia"}, {"figure_7"}),
         ("ngrams/min_counts", [3], {"ngram_spectrum", "figure_7", "table_7", "claims", *CONTROLS}),
         ("ngrams/controls/sample_sizes", [1000], {"claims", *CONTROLS}),
-        ("ngrams/language_model/held_out", 0.1, {"claims", *CONTROLS, *SMOOTHED, "table_language_models"}),
+        (
+            "held_out/share",
+            0.1,
+            {"claims", *CONTROLS, *SMOOTHED, "table_language_models", "checkpoint_train", *MEASURED},
+        ),
+        ("metrics/tokens", 900, {"claims", *MEASURED}),
+        ("metrics/batch_size", 8, {"claims", *MEASURED}),
+        ("metrics/memory_mb", 3000, set()),
+        ("suites/tiny/models/d16/learning_rate", 0.02, {"claims", "checkpoint_train", *MEASURED}),
         ("ngrams/memory_mb", 5000, set()),
         ("ngrams/threads", 2, set()),
     ],
