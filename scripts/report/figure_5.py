@@ -56,7 +56,7 @@ def draw(drawn: pd.DataFrame) -> Figure:
         step_axis(axis)
         axis.set_ylabel("singular entropy (nats)")
         size_legend(axis, styles)
-    figure.suptitle("Singular entropy of the LM head: how far from flat its singular values are")
+    figure.suptitle("Singular entropy of the LM head over training")
     handles = [paper_handle()] if (drawn.source == "paper").any() else []
     figure_legend(figure, handles + ([duplicate_handle()] if (drawn.duplicate == 1).any() else []))
     return figure
