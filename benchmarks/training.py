@@ -19,7 +19,7 @@ from scripts.checkpoints.windows import Windows
 SUITE = yaml.safe_load((HERE.parent / "config.yaml").read_text(encoding="utf-8"))["suites"]["mini"]
 VOCABULARY = 2048
 ROUNDS = 3  # of every method in turn
-WARM_UP, SECONDS = 3, 8.0  # steps that are not counted; then as many as fit
+WARM_UP, SECONDS = 3, 5.0  # steps that are not counted; then as many as fit
 METHODS = ["ours", "plain"]
 
 

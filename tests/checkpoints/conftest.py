@@ -1,5 +1,8 @@
 import pytest
+import torch
 
+from scripts.checkpoints.checkpoint_train import main
+from tests.checkpoints.runs import arguments, write_corpus
 from tests.hub_server import HubServer
 
 
@@ -7,3 +10,24 @@ from tests.hub_server import HubServer
 def hub():
     with HubServer() as server:
         yield server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def flushed_no_longer():
+    """Training flushes subnormal numbers to zero in its process, which other tests must not see."""
+    yield
+    torch.set_flush_denormal(False)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    write_corpus(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, corpus):
+    folder = tmp_path_factory.mktemp("trained")
+    main(*arguments(folder, corpus))
+    return folder

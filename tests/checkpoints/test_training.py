@@ -1,11 +1,5 @@
 import json
 import math
-import multiprocessing
-import os
-import signal
-import time
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,52 +10,12 @@ from scripts.checkpoints.checkpoint_train import main
 from scripts.checkpoints.gpt_neox import build_model
 from scripts.checkpoints.head_loss import head_loss
 from scripts.checkpoints.training import Numerics, batch_loss, learning_rate, make_optimizer, update
-from scripts.checkpoints.unfinished import State, Unfinished
 from scripts.checkpoints.windows import Windows
 from scripts.common.held_out import split_documents
 from scripts.common.jobs import InputError
 from scripts.common.tables import read_table
-from scripts.common.token_files import open_tokens, write_tokens
-
-VOCABULARY = 40
-DEFINITION = {"source": "train", "sequence_length": 16, "batch_size": 4}
-MODEL = {"width": 16, "layers": 2, "heads": 2, "learning_rate": 1e-2, "seed": 0}
-STEPS = [0, 1, 2, 4, 8, 16, 24, 30]
-HELD_OUT = {"share": 0.2, "seed": 0}
-KILLS = 6
-
-
-def write_corpus(folder, documents=60, seed=0):
-    rng = np.random.default_rng(seed)
-    texts = [rng.integers(VOCABULARY, size=rng.integers(5, 80)).astype(np.uint32) for _ in range(documents)]
-    write_tokens(folder / "0.json", texts[: documents // 2], VOCABULARY, {"corpus": "c", "tokenizer": "t"})
-    write_tokens(folder / "1.json", texts[documents // 2 :], VOCABULARY, {"corpus": "c", "tokenizer": "t"})
-
-
-def arguments(folder, corpus, model=MODEL, definition=DEFINITION, steps=STEPS):
-    records = [str(corpus / "0.json"), str(corpus / "1.json")]
-    options = SimpleNamespace(definition=definition, model=model, steps=steps, held_out=HELD_OUT)
-    output = SimpleNamespace(checkpoints=str(folder / "0"), log=str(folder / "training.parquet"))
-    return records, options, 1, {"suite": "mini", "model": "d16"}, output
-
-
-def contents(folder):
-    """Every file below `folder`, by its path."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("corpus")
-    write_corpus(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory, corpus):
-    folder = tmp_path_factory.mktemp("trained")
-    main(*arguments(folder, corpus))
-    return folder
+from scripts.common.token_files import open_tokens
+from tests.checkpoints.runs import DEFINITION, HELD_OUT, MODEL, STEPS, VOCABULARY, arguments, contents
 
 
 def some_model(**changes):
@@ -321,137 +275,6 @@ def test_through_the_script(run_script, tmp_path, trained, corpus):
     )
     assert "7872 parameters" in log
     assert contents(tmp_path / "0") == contents(trained / "0")
-
-
-# killed and resumed
-
-
-@pytest.fixture(scope="module")
-def processes():
-    """Starts real processes that have imported all they need."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["scripts.checkpoints.checkpoint_train"])
-    return context
-
-
-def killed(process, ready):
-    """Start a process and kill it once `ready()`; False if it ended before."""
-    process.start()
-    while process.is_alive() and not ready():
-        time.sleep(0.0005)
-    if process.is_alive():
-        os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    return process.exitcode == -signal.SIGKILL
-
-
-def test_killed_and_resumed_equals_uninterrupted(tmp_path, corpus, processes):
-    """Kills fall between steps, and while a checkpoint or a state is being written."""
-    steps, rng = [*range(0, 80, 2), *range(80, 121, 20)], np.random.default_rng(0)
-    main(*arguments(tmp_path / "whole", corpus, steps=steps))
-    run = tmp_path / "killed"
-    unfinished = run / "unfinished"
-    for kill in range(KILLS):
-        target = len(list(unfinished.glob("checkpoints/step*"))) + int(rng.integers(2, 6))
-        delay, what = rng.uniform(0, 0.02), [".step*.partial", ".state.pt.partial", None][kill % 3]
-
-        def ready(target=target, delay=delay, what=what):
-            if len(list(unfinished.glob("checkpoints/step*"))) < target:
-                return False
-            return any(unfinished.rglob(what)) if what else time.sleep(delay) is None
-
-        assert killed(processes.Process(target=main, args=arguments(run, corpus, steps=steps)), ready)
-        assert not (run / "0").exists()
-    main(*arguments(run, corpus, steps=steps))
-    assert contents(run) == contents(tmp_path / "whole")
-
-
-def interrupted(folder, corpus, monkeypatch, steps=STEPS, at=16):
-    """A run that ends right after it kept step `at`."""
-    keep = Unfinished.keep
-
-    def stop(self, model, state):
-        keep(self, model, state)
-        if state.step == at:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Unfinished, "keep", stop)
-        with pytest.raises(KeyboardInterrupt):
-            main(*arguments(folder, corpus, steps=steps))
-
-
-def count_steps(monkeypatch):
-    """A list that grows by one at every update of a later run."""
-    seen, batch = [], Windows.batch
-    monkeypatch.setattr(Windows, "batch", lambda self, step: seen.append(step) or batch(self, step))
-    return seen
-
-
-def test_resumed_run_does_no_work_twice(tmp_path, trained, corpus, monkeypatch):
-    interrupted(tmp_path, corpus, monkeypatch)
-    assert (tmp_path / "unfinished" / "state.pt").is_file()
-    assert not (tmp_path / "0").exists()
-    seen = count_steps(monkeypatch)
-    main(*arguments(tmp_path, corpus))
-    assert seen == list(range(16, 30))
-    assert contents(tmp_path) == contents(trained)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"model": {**MODEL, "learning_rate": 2e-2}},
-        {"definition": {**DEFINITION, "batch_size": 5}},
-        {"steps": [0, 1, 2, 4, 8, 16, 24, 31]},
-    ],
-)
-def test_state_of_another_configuration_is_discarded(tmp_path, corpus, monkeypatch, change):
-    interrupted(tmp_path / "run", corpus, monkeypatch)
-    seen = count_steps(monkeypatch)
-    main(*arguments(tmp_path / "run", corpus, **change))
-    assert seen[0] == 0
-    main(*arguments(tmp_path / "fresh", corpus, **change))
-    assert contents(tmp_path / "run") == contents(tmp_path / "fresh")
-
-
-def test_other_models_of_the_suite_do_not_matter(tmp_path, corpus, monkeypatch):
-    interrupted(tmp_path, corpus, monkeypatch)
-    seen = count_steps(monkeypatch)
-    main(*arguments(tmp_path, corpus, definition={**DEFINITION, "models": {"new": {}}}))
-    assert seen[0] == 16
-
-
-@pytest.mark.parametrize("damage", ["truncated", "empty", "checkpoint gone", "half a checkpoint more"])
-def test_damaged_state(tmp_path, trained, corpus, monkeypatch, damage):
-    interrupted(tmp_path, corpus, monkeypatch)
-    state, checkpoints = tmp_path / "unfinished" / "state.pt", tmp_path / "unfinished" / "checkpoints"
-    if damage == "truncated":
-        state.write_bytes(state.read_bytes()[:-500])
-    elif damage == "empty":
-        state.write_bytes(b"")
-    elif damage == "checkpoint gone":
-        (checkpoints / "step4").rename(tmp_path / "away")
-    else:
-        for name in (".step24.partial", "step24"):
-            (checkpoints / name).mkdir()
-            (checkpoints / name / "model.safetensors").write_bytes(b"half")
-    seen = count_steps(monkeypatch)
-    main(*arguments(tmp_path, corpus))
-    assert seen[0] == (16 if damage.startswith("half") else 0)
-    assert contents(tmp_path / "0") == contents(trained / "0")
-
-
-def test_state_of_a_stranger_runs_no_code(tmp_path):
-    class Evil:
-        def __reduce__(self):
-            return (Path.touch, (tmp_path / "touched",))
-
-    run = Unfinished(tmp_path / "unfinished", "f")
-    run.checkpoints.mkdir(parents=True)
-    torch.save({"fingerprint": "f", "step": 0, "model": Evil()}, run.state_file)
-    assert run.restore([0]) == State()
-    assert not (tmp_path / "touched").exists()
 
 
 # errors

@@ -96,7 +96,8 @@ def sentencepiece_like():
         byte_level,
         sentencepiece_like,
         pytest.param(
-            lambda: Tokenizer.from_file(str(PYTHIA)), marks=pytest.mark.skipif(not PYTHIA.is_file(), reason="not here")
+            lambda: Tokenizer.from_file(str(PYTHIA)),
+            marks=pytest.mark.skipif(not PYTHIA.is_file(), reason="Pythia's tokenizer.json is not at ../shared/data"),
         ),
     ],
     ids=["byte-level", "sentencepiece", "pythia"],
