@@ -26,12 +26,20 @@ from scripts.workflow.configuration import (
     texts_used,
 )
 from scripts.workflow.suites import (
+    bounded_of,
     earlier_span,
     fetched_of,
+    final_span,
+    final_step,
+    head_jobs,
+    head_models,
+    head_tables,
+    held_out_of,
     hub_names,
     measured_of,
     measured_tables,
     measuring_of,
+    ranks_of,
     source_of,
     span_steps,
     steps_of,
@@ -43,6 +51,7 @@ from scripts.workflow.suites import (
     suite_tokenizer,
     suite_tokens,
     suites_from,
+    swept_of,
     training_of,
     word_texts,
     word_tokens,
@@ -79,6 +88,7 @@ include: "rules/corpus.smk"
 include: "rules/ngrams.smk"
 include: "rules/checkpoints.smk"
 include: "rules/metrics.smk"
+include: "rules/heads.smk"
 include: "rules/report.smk"
 
 

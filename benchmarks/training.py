@@ -13,8 +13,9 @@ import yaml
 
 from benchmarks.common import HERE, measure, median_of, peak_mb, write_results
 from scripts.checkpoints.gpt_neox import build_model
-from scripts.checkpoints.training import Numerics, batch_loss, make_optimizer, update
-from scripts.checkpoints.windows import Windows
+from scripts.checkpoints.training import batch_loss, make_optimizer, update
+from scripts.common.recipe import Numerics
+from scripts.common.windows import Windows
 
 SUITE = yaml.safe_load((HERE.parent / "config.yaml").read_text(encoding="utf-8"))["suites"]["mini"]
 VOCABULARY = 2048

@@ -8,7 +8,14 @@ SUITES = config["checkpoints"]["suites"]
 SUITE_TEXTS = {suite: [config["suites"][suite]["corpus"], config["suites"][suite]["tokenizer"]] for suite in SUITES}
 HUB_NAMES = {model: name for model, name in hub_names(config).items() if model.split("/")[0] in SUITES}
 CHECKPOINT_FIGURES = ["figure_1a", "figure_2", "figure_3", "figure_4", "figure_5", "figure_centred", "figure_precision"]
-FIGURES = [*(CHECKPOINT_FIGURES if SUITES else []), "figure_7", "figure_7_controls"]
+HEAD_FIGURES = ["figure_6", "figure_6_controls", "figure_8", "figure_9", "figure_bottleneck"]
+HEAD_NAMES = {model: name for model, name in hub_names(config).items() if model in config["heads"]["models"]}
+FIGURES = [
+    *(CHECKPOINT_FIGURES if SUITES else []),
+    *(HEAD_FIGURES if head_models(config) else []),
+    "figure_7",
+    "figure_7_controls",
+]
 
 
 rule figure_1a:
@@ -310,6 +317,210 @@ rule table_checkpoints:
         "../scripts/report/table_checkpoints.py"
 
 
+rule table_heads:
+    input:
+        sweep=head_tables(config, "head_rank_sweep"),
+        bounds=rules.head_thresholds.input.bounds,
+        thresholds=rules.head_thresholds.output[0],
+        orders=rules.loss_expansion.output.orders,
+    output:
+        heads=report(
+            ensure("<results>/tables/heads.csv", non_empty=True),
+            caption="../scripts/report/captions/table_heads.rst",
+            category="The softmax bottleneck",
+        ),
+        bounds=report(
+            ensure("<results>/tables/bottleneck_bound.csv", non_empty=True),
+            caption="../scripts/report/captions/table_bottleneck_bound.rst",
+            category="The softmax bottleneck",
+        ),
+        thresholds=report(
+            ensure("<results>/tables/head_thresholds.csv", non_empty=True),
+            caption="../scripts/report/captions/table_head_thresholds.rst",
+            category="The softmax bottleneck",
+        ),
+        orders=report(
+            ensure("<results>/tables/loss_expansion_orders.csv", non_empty=True),
+            caption="../scripts/report/captions/table_loss_expansion_orders.rst",
+            category="The softmax bottleneck",
+        ),
+    log:
+        "<logs>/report/table_heads.log",
+    benchmark:
+        "<logs>/report/table_heads.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code_hash("report/table_heads.py"),
+    message:
+        "Write heads, bounds and thresholds in numbers"
+    script:
+        "../scripts/report/table_heads.py"
+
+
+rule figure_6:
+    input:
+        heads=rules.table_heads.output.heads,
+        published="resources/figure_6_published.csv",
+    output:
+        pdf=ensure("<results>/figures/figure_6.pdf", non_empty=True),
+        png=report(
+            ensure("<results>/figures/figure_6.png", non_empty=True),
+            caption="../scripts/report/captions/figure_6.rst",
+            category="The softmax bottleneck",
+        ),
+        csv=ensure("<results>/figures/figure_6.csv", non_empty=True),
+    log:
+        "<logs>/report/figure_6.log",
+    benchmark:
+        "<logs>/report/figure_6.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        names=HEAD_NAMES,
+        code=code_hash("report/figure_6.py"),
+    message:
+        "Draw figure 6: accuracy and loss of heads by rank"
+    script:
+        "../scripts/report/figure_6.py"
+
+
+rule figure_6_controls:
+    input:
+        heads=rules.table_heads.output.heads,
+        bounds=rules.head_thresholds.input.bounds,
+        training=head_tables(config, "head_training"),
+    output:
+        pdf=ensure("<results>/figures/figure_6_controls.pdf", non_empty=True),
+        png=report(
+            ensure("<results>/figures/figure_6_controls.png", non_empty=True),
+            caption="../scripts/report/captions/figure_6_controls.rst",
+            category="The softmax bottleneck",
+        ),
+        csv=ensure("<results>/figures/figure_6_controls.csv", non_empty=True),
+    log:
+        "<logs>/report/figure_6_controls.log",
+    benchmark:
+        "<logs>/report/figure_6_controls.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        code=code_hash("report/figure_6_controls.py"),
+    message:
+        "Draw the controls of figure 6: what the start of a head costs"
+    script:
+        "../scripts/report/figure_6_controls.py"
+
+
+rule figure_8:
+    input:
+        heads=rules.table_heads.output.heads,
+        published="resources/figure_6_published.csv",
+    output:
+        pdf=ensure("<results>/figures/figure_8.pdf", non_empty=True),
+        png=report(
+            ensure("<results>/figures/figure_8.png", non_empty=True),
+            caption="../scripts/report/captions/figure_8.rst",
+            category="The softmax bottleneck",
+        ),
+        csv=ensure("<results>/figures/figure_8.csv", non_empty=True),
+    log:
+        "<logs>/report/figure_8.log",
+    benchmark:
+        "<logs>/report/figure_8.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        names=HEAD_NAMES,
+        code=code_hash("report/figure_8.py"),
+    message:
+        "Draw figure 8: loss of heads against W-error"
+    script:
+        "../scripts/report/figure_8.py"
+
+
+rule figure_9:
+    input:
+        heads=rules.table_heads.output.heads,
+        published="resources/figure_6_published.csv",
+    output:
+        pdf=ensure("<results>/figures/figure_9.pdf", non_empty=True),
+        png=report(
+            ensure("<results>/figures/figure_9.png", non_empty=True),
+            caption="../scripts/report/captions/figure_9.rst",
+            category="The softmax bottleneck",
+        ),
+        csv=ensure("<results>/figures/figure_9.csv", non_empty=True),
+    log:
+        "<logs>/report/figure_9.log",
+    benchmark:
+        "<logs>/report/figure_9.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        names=HEAD_NAMES,
+        code=code_hash("report/figure_9.py"),
+    message:
+        "Draw figure 9: learning rates of heads"
+    script:
+        "../scripts/report/figure_9.py"
+
+
+rule figure_bottleneck:
+    input:
+        bounds=rules.head_thresholds.input.bounds,
+        expansion=rules.loss_expansion.output.changes,
+    output:
+        pdf=ensure("<results>/figures/figure_bottleneck.pdf", non_empty=True),
+        png=report(
+            ensure("<results>/figures/figure_bottleneck.png", non_empty=True),
+            caption="../scripts/report/captions/figure_bottleneck.rst",
+            category="The softmax bottleneck",
+        ),
+        csv=ensure("<results>/figures/figure_bottleneck.csv", non_empty=True),
+    log:
+        "<logs>/report/figure_bottleneck.log",
+    benchmark:
+        "<logs>/report/figure_bottleneck.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        code=code_hash("report/figure_bottleneck.py"),
+    message:
+        "Draw what heads lose, and at most"
+    script:
+        "../scripts/report/figure_bottleneck.py"
+
+
 rule figure_7:
     input:
         spectra=collect(
@@ -483,6 +694,8 @@ rule claims:
     input:
         saturation=rules.table_saturation.output.table,
         correlation=rules.table_saturation.output.correlation,
+        thresholds=rules.table_heads.output.thresholds,
+        orders=rules.table_heads.output.orders,
         table_7=rules.table_7.output[0],
         controls=rules.table_7_controls.output[0],
     output:
@@ -563,6 +776,10 @@ rule report:
         saturation=rules.table_saturation.output.table,
         correlation=rules.table_saturation.output.correlation,
         checkpoints=rules.table_checkpoints.output[0],
+        heads=rules.table_heads.output.heads,
+        bottleneck=rules.table_heads.output.bounds,
+        thresholds=rules.table_heads.output.thresholds,
+        orders=rules.table_heads.output.orders,
         provenance=rules.provenance.output[0],
         images=collect("<results>/figures/{figure}.png", figure=FIGURES),
         data=collect("<results>/figures/{figure}.csv", figure=FIGURES),
@@ -599,6 +816,7 @@ rule tables:
     input:
         rules.table_saturation.output,
         rules.table_checkpoints.output,
+        rules.table_heads.output,
         rules.table_7.output,
         rules.table_7_controls.output,
         rules.table_language_models.output,
@@ -615,6 +833,7 @@ localrules:
     table_7,
     table_7_controls,
     table_checkpoints,
+    table_heads,
     table_language_models,
     table_saturation,
     tables,

@@ -7,13 +7,15 @@ import torch
 import transformers
 
 from scripts.checkpoints.gpt_neox import build_model
-from scripts.checkpoints.training import Numerics, train
-from scripts.checkpoints.unfinished import Unfinished, fingerprint_of
-from scripts.checkpoints.windows import Windows
+from scripts.checkpoints.training import train
+from scripts.checkpoints.unfinished import Unfinished
 from scripts.common.held_out import split_documents
 from scripts.common.jobs import InputError, job, log
+from scripts.common.recipe import Numerics
+from scripts.common.resume import fingerprint_of
 from scripts.common.tables import write_tables
 from scripts.common.token_files import open_tokens
+from scripts.common.windows import Windows
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

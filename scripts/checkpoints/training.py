@@ -1,44 +1,19 @@
-"""Pythia's recipe (Biderman et al. 2023, arXiv 2304.01373, section 2 and appendix): how a model of `train` learns.
-
-AdamW with cosine decay and a short warm-up, as its configuration for GPT-NeoX sets them; checkpoints at given steps.
-"""
+"""How a model of `train` learns: Pythia's recipe, with checkpoints at given steps."""
 
 import math
-import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import GPTNeoXForCausalLM
-from transformers.utils.logging import disable_progress_bar
 
-from scripts.checkpoints.head_loss import head_loss
 from scripts.checkpoints.unfinished import State, Unfinished
-from scripts.checkpoints.windows import Windows
+from scripts.common.head_loss import head_loss
 from scripts.common.jobs import InputError, log, progress
+from scripts.common.recipe import BETAS, CLIP, EPSILON, WEIGHT_DECAY, Numerics, learning_rate
+from scripts.common.windows import Windows
 
-BETAS = (0.9, 0.95)
-EPSILON = 1e-8
-WEIGHT_DECAY = 0.1
-CLIP = 1.0  # norm of the gradient
-WARM_UP = 0.01  # share of the steps
-FLOOR = 0.1  # share of the peak that the learning rate ends at
 LOGGED = 100  # rows of the log, about
-
-
-def learning_rate(update: int, updates: int, peak: float) -> float:
-    """Of the `update`-th of `updates` updates, 1 the first: a line up to `peak`, then a cosine down to a tenth of it.
-
-    GPT-NeoX counts from 0, so its first update has learning rate 0 and changes nothing: Pythia's step1 is its step0.
-    Here the first update already learns.
-    """
-    warm = WARM_UP * updates
-    if update <= warm:
-        return peak * update / warm
-    return peak * (FLOOR + (1 - FLOOR) / 2 * (1 + math.cos(math.pi * (update - warm) / (updates - warm))))
 
 
 def make_optimizer(model: GPTNeoXForCausalLM) -> torch.optim.AdamW:
@@ -51,35 +26,12 @@ def make_optimizer(model: GPTNeoXForCausalLM) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=0.0, betas=BETAS, eps=EPSILON, fused=True)
 
 
-@dataclass(frozen=True)
-class Numerics:
-    """How a model is trained: on `device` cpu or cuda, with matrix products in `precision`; weights are float32."""
-
-    device: str = "cpu"
-    precision: str = "float32"
-
-    def prepare(self, threads: int) -> None:
-        """Set torch up for this process. Raises InputError if a GPU is asked for and there is none."""
-        torch.set_num_threads(threads)
-        torch.set_flush_denormal(True)
-        disable_progress_bar()  # one for every checkpoint written
-        if self.device == "cuda":
-            if not torch.cuda.is_available():
-                raise InputError("device is cuda, and torch sees no GPU: allowed are cpu, or cuda where there is one")
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # the same sums every time
-            torch.use_deterministic_algorithms(True, warn_only=True)
-
-    def context(self) -> AbstractContextManager[Any]:
-        """Around the forward pass."""
-        return torch.autocast(self.device, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
-
-
 def batch_loss(model: GPTNeoXForCausalLM, batch: Tensor, numerics: Numerics) -> Tensor:
     """Mean cross-entropy, nats a token, of `batch` (sequences, length + 1); equal to model(labels=...).loss."""
     with numerics.context():
         states = model.gpt_neox(batch[:, :-1], use_cache=False).last_hidden_state.flatten(0, 1)
-    head, dtype = model.lm_head.weight, getattr(torch, numerics.precision)
-    return head_loss(states.to(dtype), head.to(dtype), batch[:, 1:].flatten())
+    head = model.lm_head.weight.to(numerics.dtype)
+    return head_loss(states.to(numerics.dtype), head, batch[:, 1:].flatten())
 
 
 def update(model: GPTNeoXForCausalLM, optimizer: torch.optim.AdamW, loss: Tensor, rate: float) -> float:

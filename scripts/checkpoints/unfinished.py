@@ -4,23 +4,14 @@
 {folder}/state.pt               step, weights, optimizer, log; and the fingerprint of what decides them
 """
 
-import hashlib
-import json
-import pickle
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import PreTrainedModel
 
-from scripts.common.jobs import log, whole_file
-
-
-def fingerprint_of(**decisive: Any) -> str:
-    """sha256 of everything that decides the weights."""
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+from scripts.common.resume import read_state, write_state
 
 
 @dataclass
@@ -45,7 +36,7 @@ class Unfinished:
 
         Checkpoints later than the state, half-written ones among them, are removed: they are made again.
         """
-        state = self._read()
+        state = State(**(read_state(self.state_file, self.fingerprint) or {}))
         if any(not (self.checkpoints / f"step{step}").is_dir() for step in steps if step <= state.step):
             state = State()
         if state.step < 0:
@@ -57,27 +48,13 @@ class Unfinished:
                 shutil.rmtree(left)
         return state
 
-    def _read(self) -> State:
-        if not self.state_file.is_file():
-            return State()
-        try:
-            kept = torch.load(self.state_file, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-            log.warning("%s cannot be read (%s): training begins again", self.state_file, type(error).__name__)
-            return State()
-        if kept.pop("fingerprint") != self.fingerprint:
-            log.warning("%s is of another configuration: training begins again", self.folder)
-            return State()
-        return State(**kept)
-
     def keep(self, model: PreTrainedModel, state: State) -> None:
         """Write the checkpoint, then the state; a kill between any two instructions loses neither the one before."""
         whole = self.checkpoints / f"step{state.step}"
         partial = whole.with_name(f".{whole.name}.partial")
         model.save_pretrained(partial)
         partial.replace(whole)
-        with whole_file(self.state_file) as file:
-            torch.save({"fingerprint": self.fingerprint, **vars(state)}, file)
+        write_state(self.state_file, self.fingerprint, vars(state))
 
     def finish(self, target: Path) -> None:
         """Move the checkpoints to the folder `target`, and remove the rest."""

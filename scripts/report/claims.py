@@ -7,6 +7,7 @@ import pandas as pd
 from scripts.common.jobs import job
 from scripts.common.tables import read_csv, write_csv
 from scripts.report.claims_checkpoints import checkpoint_rows
+from scripts.report.claims_heads import head_claims
 from scripts.report.claims_ngrams import ngram_rows
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if __name__ == "__main__":
         files, options = snakemake.input, snakemake.params
         rows = checkpoint_rows(
             read_csv("table_saturation", files.saturation), read_csv("onset_correlation", files.correlation)
+        )
+        rows += head_claims(
+            read_csv("head_thresholds", files.thresholds), read_csv("loss_expansion_orders", files.orders)
         )
         rows += ngram_rows(
             read_csv("table_7", files.table_7),

@@ -26,6 +26,13 @@ SECTIONS = {
         "figure_centred": "Raw against centred: what softmax cannot see",
         "figure_precision": "Rounding: what logits in half precision cost",
     },
+    "bottleneck": {
+        "figure_6": "Figure 6: heads of constrained rank",
+        "figure_6_controls": "Figure 6, controls: what the start of a head costs",
+        "figure_8": "Figure 8: is there a threshold?",
+        "figure_9": "Figure 9: learning rates",
+        "figure_bottleneck": "What heads of rank r lose, and at most",
+    },
     "rank": {
         "figure_7": "Figure 7: the rank of language",
         "figure_7_controls": "Figure 7, controls: language, or the size of the sample?",
@@ -39,6 +46,10 @@ TABLES = {  # by the name that the template knows: the table's schema
     "saturation": "table_saturation",
     "correlation": "onset_correlation",
     "checkpoints": "table_checkpoints",
+    "heads": "table_heads",
+    "bottleneck": "bottleneck_bound",
+    "thresholds": "head_thresholds",
+    "orders": "loss_expansion_orders",
 }
 PACKED = 500_000  # bytes; larger tables of numbers are embedded compressed
 

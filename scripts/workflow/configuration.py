@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 from scripts.common.jobs import InputError
 from scripts.corpus.local_files import find_files
 from scripts.corpus.synthetic import SyntheticLanguage
-from scripts.workflow.suites import check_suite
+from scripts.workflow.suites import check_suite, head_texts, suite_models
 
 SCHEMA_FILE = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 # JSON Schema takes 5.0 for an integer; a range, a file name or a seed does not.
@@ -123,6 +123,8 @@ def _check_references(config: dict[str, Any]) -> None:
     _check_names("checkpoints.suites", config["checkpoints"]["suites"], config["suites"])
     if words := config["metrics"]["word_perplexity"]:
         _check_names("metrics.word_perplexity.corpus", [words["corpus"]], config["corpora"])
+    models = [f"{suite}/{model}" for suite in config["suites"] for model in suite_models(config, suite)]
+    _check_names("heads.models", config["heads"]["models"], models)
     _check_names("report.published", config["report"]["published"], config["tokenizers"])
 
 
@@ -200,7 +202,9 @@ def texts_used(config: dict[str, Any]) -> list[dict[str, str]]:
     """The corpus and tokenizer of each text that any result comes from."""
     words = config["metrics"]["word_perplexity"]
     suites = [config["suites"][suite] for suite in config["checkpoints"]["suites"]] if words else []
-    return language_models(config) + [{"corpus": words["corpus"], "tokenizer": suite["tokenizer"]} for suite in suites]
+    pairs = [(model["corpus"], model["tokenizer"]) for model in (*language_models(config), *head_texts(config))]
+    pairs += [(words["corpus"], suite["tokenizer"]) for suite in suites]
+    return [{"corpus": corpus, "tokenizer": tokenizer} for corpus, tokenizer in dict.fromkeys(pairs)]
 
 
 def count_partitions(config: dict[str, Any], sample_size: str) -> list[str]:

@@ -209,3 +209,68 @@ def suite_files(config: dict[str, Any], suite: str, model: str) -> list[str]:
     except InputError:  # which stops the audit of this model, and no other job
         return []
     return [str(file) for folder in folders.values() for file in folder_files(folder)]
+
+
+def head_models(config: dict[str, Any]) -> list[list[str]]:
+    """Suite and model of each trunk that heads are trained on."""
+    return [name.split("/") for name in config["heads"]["models"]]
+
+
+def head_texts(config: dict[str, Any]) -> list[dict[str, str]]:
+    """The corpus and tokenizer that those models read."""
+    return [config["suites"][suite] for suite, _ in head_models(config)]
+
+
+SHARED = ("device", "precision", "seed", "trunk_batch_size")
+SAMPLED = (*SHARED, "held_out_tokens")
+SWEPT = (*SHARED, "starts", "learning_rates", "tokens", "batch_size")
+
+
+def held_out_of(config: dict[str, Any], suite: str) -> dict[str, Any]:
+    """What decides the held-out sample that a suite's heads are judged on."""
+    return _heads_of(config, suite, SAMPLED)
+
+
+def swept_of(config: dict[str, Any], suite: str) -> dict[str, Any]:
+    """What decides how a suite's heads learn, but for their ranks."""
+    return _heads_of(config, suite, SWEPT)
+
+
+def bounded_of(config: dict[str, Any]) -> dict[str, Any]:
+    """What decides which heads are cut, and to which rank."""
+    return _part(config["heads"], "device", "ranks", "refit_iterations")
+
+
+def _heads_of(config: dict[str, Any], suite: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    length = config["suites"][suite].get("sequence_length", config["metrics"]["sequence_length"])
+    return {"sequence_length": length} | _part(config["heads"], "sequence_length", *keys)
+
+
+def head_jobs(config: dict[str, Any]) -> list[str]:
+    """The numbers of the jobs that the ranks of a model are shared out to."""
+    return [str(number) for number in range(min(config["heads"]["jobs"], len(config["heads"]["ranks"])))]
+
+
+def ranks_of(config: dict[str, Any], group: str) -> list[int]:
+    """The ranks of one of these jobs: taken in turn, so that each has small and large ones."""
+    return sorted(config["heads"]["ranks"])[int(group) :: len(head_jobs(config))]
+
+
+def final_step(config: dict[str, Any], suite: str) -> int | None:
+    """The last step of a suite; None if that is to be seen on disk."""
+    steps = steps_of(config["suites"][suite])
+    return steps[-1] if steps else None
+
+
+def final_span(config: dict[str, Any], suite: str, model: str) -> str:
+    """The folder of the span that holds it."""
+    return f"<results>/checkpoints/{suite}/{model}/{suite_spans(config, suite)[-1]}"
+
+
+def head_tables(config: dict[str, Any], table: str) -> list[str]:
+    """A table of every job of the sweep of every model."""
+    return [
+        f"<results>/heads/{suite}/{model}/{job}/{table}.parquet"
+        for suite, model in head_models(config)
+        for job in head_jobs(config)
+    ]

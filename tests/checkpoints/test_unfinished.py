@@ -12,7 +12,7 @@ import torch
 
 from scripts.checkpoints.checkpoint_train import main
 from scripts.checkpoints.unfinished import State, Unfinished
-from scripts.checkpoints.windows import Windows
+from scripts.common.windows import Windows
 from tests.checkpoints.runs import DEFINITION, MODEL, STEPS, arguments, contents
 
 KILLS = 6

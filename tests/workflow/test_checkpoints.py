@@ -47,6 +47,7 @@ def configured(project, prefetch=1, **changes):
     config["pathvars"] = {"results": "results/hub", "logs": "logs/hub"}
     config["suites"] = {"it": SUITE | changes}
     config["checkpoints"] = {"suites": ["it"], "prefetch": prefetch}
+    config["heads"]["models"] = ["it/16"]
     config["metrics"] |= {"unargmaxable": False, "word_perplexity": None}
     path = project / "config" / "hub.yaml"
     path.write_text(yaml.safe_dump(config))
@@ -120,6 +121,18 @@ def test_a_new_step_runs_its_span_alone(measured):
     steps = [*SUITE["steps"], 25]
     changed = would_run(project, *configured(project, steps=steps))
     assert changed == {"checkpoint_download": 1, "checkpoint_metrics": 1, "checkpoint_turn": 1, "saturation": 1}
+
+
+def test_heads_of_a_downloaded_model_fetch_its_last_span_alone(measured):
+    project, _, hub = measured
+    target = "results/hub/heads/it/16/bottleneck_bound.parquet"
+    arguments = ["--cores", "2", target, *configured(project)[1:]]
+    assert would_run(project, *arguments[2:])["checkpoint_download"] == 1
+    snakemake(project, *arguments, env=hub.environment(project / "cache"))
+    rows = read_table("bottleneck_bound", project / target).to_pandas()
+    assert set(rows.step) == {60}
+    assert rows["rank"].max() == 16
+    assert not spans_on_disk(project)
 
 
 def test_a_suite_on_disk_is_measured_where_it_lies(tmp_path):

@@ -57,7 +57,7 @@ def test_default_is_valid():
         (
             "ngrms",
             {},
-            "ngrms: unknown key, did you mean ngrams?; allowed: checkpoints, corpora, held_out, metrics, ngrams,",
+            "ngrms: unknown key, did you mean ngrams?; allowed: checkpoints, corpora, heads, held_out, metrics,",
         ),
         ("ngrams/order", 6, "ngrams.order is 6; allowed: at most 5"),
         ("ngrams/shards", 0, "ngrams.shards is 0; allowed: at least 1"),
@@ -105,6 +105,10 @@ def test_default_is_valid():
         ("corpora/..", {"source": "python-docs"}, "corpora: '..' is not a name; allowed: letters, digits"),
         ("tokenizers/bpe-8k/algorithm", "bpe", "tokenizers.bpe-8k.algorithm is 'bpe'; allowed: byte-bpe, word"),
         ("report/published/bpe-8k", "gpt2", "report.published.bpe-8k is 'gpt2'; allowed: llama2, pythia"),
+        ("heads/models", ["d64"], "heads.models[0] is 'd64'; allowed: SUITE/MODEL, as below suites"),
+        ("heads/starts", ["nromal"], "heads.starts[0] is 'nromal', did you mean normal?; allowed: normal, scaled, svd"),
+        ("heads/ranks", [0], "heads.ranks[0] is 0; allowed: at least 1"),
+        ("heads/learning_rates", [], "heads.learning_rates is []; allowed: a list of different numbers above 0"),
         ("pathvars/results", "../x", "pathvars.results is '../x'; allowed: a folder below this one"),
     ],
 )
@@ -123,6 +127,7 @@ def test_schema_errors_are_one_line(path, value, message):
             ["x"],
             "ngrams.controls.tokenizers names 'x'; allowed: bpe-8k, bpe-2k, bpe-32k, bpe-50k",
         ),
+        ("heads/models", ["mini/d46"], "heads.models names 'mini/d46', did you mean mini/d64?; allowed: mini/d64, "),
         (
             "tokenizers/t",
             {"source": "local", "path": "no.json"},

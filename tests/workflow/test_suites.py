@@ -8,7 +8,20 @@ from hypothesis import strategies as st
 from snakemake.utils import validate
 
 from scripts.workflow.configuration import SCHEMA_FILE, reference_error, schema_error
-from scripts.workflow.suites import earlier_span, hub_names, span_steps, steps_of, suite_spans, tokens_per_step
+from scripts.workflow.suites import (
+    earlier_span,
+    final_span,
+    final_step,
+    head_jobs,
+    held_out_of,
+    hub_names,
+    ranks_of,
+    span_steps,
+    steps_of,
+    suite_spans,
+    swept_of,
+    tokens_per_step,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -130,3 +143,35 @@ def test_a_typo_in_a_suite_is_named(definition, message):
     config = copy.deepcopy(DEFAULT)
     config["suites"]["it"] = definition
     assert schema_error(config).startswith(message)
+
+
+def test_every_rank_is_in_one_job():
+    config = {"heads": {"ranks": [64, 1, 8, 2, 16], "jobs": 2}}
+    assert head_jobs(config) == ["0", "1"]
+    assert [ranks_of(config, job) for job in head_jobs(config)] == [[1, 8, 64], [2, 16]]
+    assert head_jobs({"heads": {"ranks": [4], "jobs": 3}}) == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("definition", "step", "span"),
+    [
+        ({"source": "train", "steps": [0, {"first": 10, "last": 35, "every": 10}]}, 30, "0"),
+        ({"source": "hub", "revision": "step{step}", "steps": [0, 500, 143000], "span": 20000}, 143000, "7"),
+        ({"source": "hub", "revision": "step{step}", "steps": "all", "span": 20000, "last_step": 90000}, None, "4"),
+        ({"source": "local", "path": "runs/{step}", "steps": "all"}, None, "0"),
+        ({"source": "hub", "revision": "main", "steps": "all"}, 0, "0"),
+    ],
+)
+def test_the_final_checkpoint_of_a_suite(definition, step, span):
+    config = {"suites": {"s": definition}}
+    assert final_step(config, "s") == step
+    assert final_span(config, "s", "m") == f"<results>/checkpoints/s/m/{span}"
+
+
+def test_heads_read_as_many_tokens_as_their_suite():
+    config = {"suites": {"s": {"sequence_length": 32}, "t": {}}, "metrics": {"sequence_length": 512}}
+    config["heads"] = {"tokens": 9, "jobs": 2, "threads": 1, "models": []}
+    assert swept_of(config, "s") == {"sequence_length": 32, "tokens": 9}
+    assert swept_of(config, "t")["sequence_length"] == 512
+    config["heads"]["sequence_length"] = 64
+    assert held_out_of(config, "s") == {"sequence_length": 64}

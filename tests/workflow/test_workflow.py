@@ -20,7 +20,10 @@ from tests.conftest import copy_project
 SMOKE = ["--configfile", "config/smoke.yaml"]
 REPORT = {"provenance", "report", "all"}
 OF_SUITES = {f"figure_{name}" for name in ("1a", "2", "3", "4", "5", "centred", "precision")}
-FIGURES = OF_SUITES | {"figure_7", "figure_7_controls"}
+OF_HEADS = {"figure_6", "figure_6_controls", "figure_8", "figure_9", "figure_bottleneck"}
+FIGURES = OF_SUITES | OF_HEADS | {"figure_7", "figure_7_controls"}
+BOUNDED = {"bottleneck_bound", "head_thresholds", "table_heads", "claims", *OF_HEADS}
+SWEPT = {"head_rank_sweep", *BOUNDED}
 MEASURED = {"checkpoint_metrics", "saturation", "table_saturation", "table_checkpoints", *OF_SUITES}
 CONTROLS = {"figure_7_controls", "table_7_controls"}
 SMOOTHED = {"ngram_language_model", "ngram_smoothed_spectrum"}
@@ -130,12 +133,16 @@ def test_a_fresh_clone_runs_nothing_again(finished):
         (
             "held_out/share",
             0.1,
-            {"claims", *CONTROLS, *SMOOTHED, "table_language_models", "checkpoint_train", *MEASURED},
+            {*CONTROLS, *SMOOTHED, "table_language_models", "checkpoint_train", *MEASURED, "head_states", *SWEPT},
         ),
         ("metrics/tokens", 900, {"claims", *MEASURED}),
         ("metrics/batch_size", 8, {"claims", *MEASURED}),
         ("metrics/memory_mb", 3000, set()),
         ("suites/tiny/models/d16/learning_rate", 0.02, {"claims", "checkpoint_train", *MEASURED}),
+        ("heads/learning_rates", [0.01], SWEPT),
+        ("heads/held_out_tokens", 600, {"head_states", *SWEPT}),
+        ("heads/refit_iterations", 6, BOUNDED),
+        ("heads/memory_mb", 3000, set()),
         ("ngrams/memory_mb", 5000, set()),
         ("ngrams/threads", 2, set()),
     ],

@@ -1,0 +1,81 @@
+"""What a head of rank r must lose at most: the theory of the bottleneck (arXiv 2404.07647, section 5.1).
+
+With L the mean cross-entropy of a head W over hidden states x, D = W_r − W, and p the softmax of W x:
+
+    L(W_r) − L(W) = ⟨∇L(W), D⟩ + ½ mean Var_p(D x) + O(D³)
+                  ≤ ⟨∇L(W), D⟩ + ¼ mean ‖P D x‖²              P = 1 − 11ᵀ/V: softmax sees no common offset
+    L(W_r) − L(W) ≤ √2 mean ‖D x‖ ≤ √2 mean ‖x‖ ‖D‖_F          Theorem 5.3, with its constant
+
+The Hessian of log-sum-exp is diag p − ppᵀ, whose eigenvalues are at most ½ whatever p is; hence ¼. ∇L(W) is 0 at the
+optimum of a sample, but a pretrained head is not that of a held-out one: its first-order term stays in the bound.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from scripts.common.head_loss import token_chunks
+from scripts.heads.frozen import HeadStates
+from scripts.heads.head import Factors, head_logits, loss_and_gradients, whole
+from scripts.metrics.head_spectrum import centre, gram
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Of the loss gap L(W_r) − L(W), nats a token."""
+
+    first_order: float  # ⟨∇L(W), D⟩
+    second_order: float  # ½ mean Var_p(D x): no bound, but what the gap is as D becomes small
+    quadratic: float  # ¼ mean ‖P D x‖²
+    paper: float  # √2 mean ‖x‖ ‖D‖_F
+
+    @property
+    def sharp(self) -> float:
+        """The bound that holds for any W."""
+        return self.first_order + self.quadratic
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A head and the hidden states of a sample, with what the bounds need of them."""
+
+    frozen: HeadStates
+    head: Tensor  # (V, d)
+    gradient: Tensor  # (V, d) of the mean loss
+    second_moment: Tensor  # (d, d) mean x xᵀ, float64
+    mean_norm: float  # mean ‖x‖
+
+
+def describe(frozen: HeadStates, head: Tensor) -> Sample:
+    """Gradient and moments of a head (V, d) on the states of a sample."""
+    states = frozen.hidden_states
+    gradient = loss_and_gradients(states, frozen.next_tokens.flatten(), (head.T,), frozen.bias)[1][0].T
+    mean_norm = float(states.norm(dim=1).double().mean())
+    return Sample(frozen, head, gradient, gram(states)[0] / len(states), mean_norm)
+
+
+def bounds(sample: Sample, factors: Factors) -> Bounds:
+    """The bounds for a head of given factors, in place of the sample's own."""
+    difference = whole(factors) - sample.head
+    product, total = gram(difference)
+    seen = centre(product, total, len(difference))
+    return Bounds(
+        first_order=float((sample.gradient.double() * difference.double()).sum()),
+        second_order=_mean_variance(sample, difference) / 2,
+        quadratic=max(0.0, float((seen * sample.second_moment).sum()) / 4),
+        paper=math.sqrt(2 * float(product.trace())) * sample.mean_norm,
+    )
+
+
+def _mean_variance(sample: Sample, difference: Tensor) -> float:
+    """Mean Var_p(D x) of D (V, d)."""
+    states, bias = sample.frozen.hidden_states, sample.frozen.bias
+    total = torch.zeros((), dtype=torch.float64, device=states.device)
+    for part in token_chunks(len(states), len(sample.head), states.device):
+        probability = torch.softmax(head_logits(states[part], (sample.head.T,), bias), 1)
+        moved = states[part] @ difference.T
+        moved -= (probability * moved).sum(1, keepdim=True)
+        total += (probability * moved.square_()).sum(dtype=torch.float64)
+    return float(total) / len(states)

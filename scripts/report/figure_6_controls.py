@@ -1,0 +1,93 @@
+"""Rule `figure_6_controls`: what the start of a head costs, and how far the pretrained head goes untrained."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from scripts.common.jobs import job
+from scripts.common.tables import read_csv
+from scripts.report.heads import LOOK, NONE, SERIES, models_of, of_model, rank_axis, rows_of_panels
+from scripts.report.style import save_figure, set_style
+from scripts.report.suites import KEYS, empty_figure, figure_legend, join, log_axis, read_suites, short_number
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+COLUMNS = [*KEYS, "panel", "series", "factored", "rank", "tokens", "loss_nats"]
+POINTS = 60  # of a training curve, each a mean
+
+
+def curves_drawn(heads: pd.DataFrame, bounds: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+    """Held-out loss by rank of trained heads and of cuts, and training loss at the full rank over tokens."""
+    trained = heads.assign(panel="rank", series=heads.start)
+    cuts = bounds[(bounds["head"] == "pretrained") & bounds["method"].isin(list(SERIES))]
+    cuts = cuts.rename(columns={"method": "series"}).assign(panel="rank", factored=1)
+    return join(trained, cuts[~cuts.series.isin(heads.start.unique())], _learning(heads, training), columns=COLUMNS)
+
+
+def _learning(heads: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+    """The training loss of the chosen heads of the greatest rank, as means over stretches of updates."""
+    widest = heads[heads["rank"] == heads.groupby(KEYS)["rank"].transform("max")]
+    names = [*KEYS, "start", "rank", "factored", "learning_rate"]
+    chosen = widest[names].assign(learning_rate=widest.learning_rate.round(12))
+    curves = training.assign(learning_rate=training.learning_rate.round(12)).merge(chosen, on=names)
+    stretch = max(1, -(-(int(curves["update"].max()) + 1) // POINTS)) if len(curves) else 1
+    means = curves.groupby([*names, curves["update"] // stretch], sort=False)[["tokens", "loss_nats"]].mean()
+    return means.reset_index().rename(columns={"start": "series"}).assign(panel="training")
+
+
+def draw(drawn: pd.DataFrame) -> Figure:
+    """A row a model: loss by rank, and loss over tokens."""
+    if drawn.empty:
+        return empty_figure(f"Starts of heads: {NONE}")
+    models = models_of(drawn)
+    figure, axes = rows_of_panels(len(models), 2)
+    for line, model in zip(axes, models, strict=True):
+        part = of_model(drawn, model)
+        _draw_ranks(line[0], part[part.panel == "rank"])
+        _draw_training(line[1], part[part.panel == "training"])
+        line[0].set_ylabel(f"{model[0]}/{model[1]}\nheld-out loss (nats/token)")
+        line[1].set_ylabel("training loss (nats/token)")
+        for axis in line:
+            log_axis(axis)
+    axes[0][0].set_title("by rank", fontsize="small")
+    axes[0][1].set_title("of the greatest rank; dashed: unfactored", fontsize="small")
+    figure.suptitle("What the start of a head costs")
+    shown = [name for name in SERIES if name in set(drawn.series)]
+    handles = [Line2D([], [], label=SERIES[name], **LOOK[name]) for name in shown]
+    handles.append(
+        Line2D([], [], linestyle="", marker="*", markersize=9, mfc="none", color="0.3", label="unfactored head")
+    )
+    figure_legend(figure, handles)
+    return figure
+
+
+def _draw_ranks(axis: Axes, part: pd.DataFrame) -> None:
+    for series, points in part.groupby("series", sort=False):
+        factored, whole = points[points.factored == 1].sort_values("rank"), points[points.factored == 0]
+        axis.plot(factored["rank"], factored.loss_nats, **LOOK[series])
+        star = {**LOOK[series], "linestyle": "", "marker": "*", "markersize": 9, "mfc": "none"}
+        axis.plot(whole["rank"], whole.loss_nats, **star)
+    rank_axis(axis)
+
+
+def _draw_training(axis: Axes, part: pd.DataFrame) -> None:
+    for (series, factored), points in part.groupby(["series", "factored"], sort=False):
+        axis.plot(points.tokens, points.loss_nats, color=LOOK[series]["color"], lw=1.2, ls="-" if factored else "--")
+    axis.xaxis.set_major_formatter(lambda tokens, _: short_number(tokens))
+    axis.set_xlabel("tokens")
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        files = snakemake.input
+        set_style(snakemake.params.palette)
+        curves = curves_drawn(
+            read_csv("table_heads", files.heads),
+            read_suites("bottleneck_bound", files.bounds),
+            read_suites("head_training", files.training),
+        )
+        save_figure(draw(curves), curves, snakemake.output)

@@ -1,0 +1,77 @@
+"""Lemma 5.1: derivatives against differences, the optimum against scikit-learn's, orders of convergence."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scripts.common.tables import read_table
+from scripts.heads.expansion import optimum, order, random_problem
+from scripts.heads.loss_expansion import changes, orders
+
+
+@pytest.fixture(scope="module")
+def given():
+    return random_problem(np.random.default_rng(1), 300, 6, 3)
+
+
+def test_derivatives_are_the_limits_of_differences(given):
+    problem, head = given
+    direction = np.random.default_rng(2).standard_normal(head.shape)
+    step = 1e-5
+    difference = (problem.loss(head + step * direction) - problem.loss(head - step * direction)) / (2 * step)
+    assert (problem.gradient(head) * direction).sum() == pytest.approx(difference, rel=1e-7)
+    forward, back = (problem.gradient(head + sign * step * direction) for sign in (1, -1))
+    second = problem.hessian(head) @ direction.ravel()
+    np.testing.assert_allclose(second, (forward - back).ravel() / (2 * step), atol=1e-8)
+
+
+def test_no_eigenvalue_of_the_hessian_of_softmax_passes_a_half():
+    rng = np.random.default_rng(0)
+    largest = 0.0
+    for _ in range(300):
+        p = rng.dirichlet(np.full(rng.integers(2, 9), rng.choice([0.05, 1.0])))
+        largest = max(largest, np.linalg.eigvalsh(np.diag(p) - np.outer(p, p))[-1])
+    assert largest <= 0.5 + 1e-12
+    assert np.linalg.eigvalsh(np.diag([0.5, 0.5]) - 0.25)[-1] == pytest.approx(0.5)
+
+
+def test_the_first_order_term_vanishes_at_the_optimum_of_the_sum_and_not_of_each_token(given):
+    problem, head = given
+    best = optimum(problem, head)
+    assert np.abs(problem.gradient(best)).max() < 1e-12
+    assert problem.loss(best) < problem.loss(head)
+    single = type(problem)(problem.states[:1], problem.next_tokens[:1], problem.size)
+    assert np.abs(single.gradient(best)).max() > 0.01
+
+
+def test_the_optimum_is_scipys(given):
+    from scipy.optimize import minimize
+
+    problem, head = given
+
+    def value(flat):
+        return problem.loss(flat.reshape(head.shape)), problem.gradient(flat.reshape(head.shape)).ravel()
+
+    other = minimize(value, np.zeros(head.size), jac=True, method="BFGS", options={"gtol": 1e-9})
+    assert problem.loss(optimum(problem, head)) == pytest.approx(other.fun, abs=1e-12)
+
+
+def test_order_of_a_power():
+    steps = np.geomspace(1e-3, 1e-1, 5)
+    assert order(steps, -3 * steps**1.5) == pytest.approx(1.5)
+
+
+def test_one_away_from_an_optimum_and_two_at_it():
+    found = pd.DataFrame(orders(changes(6))).set_index(["place", "quantity"])
+    assert found.order["random", "change"] == pytest.approx(1, abs=0.05)
+    for row in ("random", "remainder"), ("optimum", "change"), ("optimum", "remainder"):
+        assert found.order[row] == pytest.approx(2, abs=0.01)
+        assert found.order_low[row] <= found.order[row] <= found.order_high[row]
+    assert found.largest_first_order["optimum", "change"] < 1e-11 < found.largest_first_order["random", "change"]
+
+
+def test_the_rule_writes_both_tables(tmp_path, run_script, monkeypatch):
+    paths = {"changes": tmp_path / "changes.parquet", "orders": tmp_path / "orders.parquet"}
+    run_script("heads/loss_expansion.py", output=paths)
+    assert read_table("loss_expansion", paths["changes"]).num_rows == 40 * 2 * 9
+    assert read_table("loss_expansion_orders", paths["orders"]).num_rows == 4

@@ -1,0 +1,60 @@
+"""Losses and gradients of heads, against autograd, torch's cross-entropy and chunks of any size."""
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from scripts.common.head_loss import residuals
+from scripts.heads.head import head_logits, loss_and_gradients, token_losses
+from tests.heads.problems import problem
+
+
+def factors_of(head, rank):
+    """W itself where rank is None, else random factors of that rank."""
+    generator = torch.Generator().manual_seed(rank or 0)
+    rows, width = head.shape
+    if rank is None:
+        return (head.T.clone(),)
+    return tuple(torch.randn(shape, generator=generator, dtype=head.dtype) for shape in ((rank, rows), (rank, width)))
+
+
+@pytest.mark.parametrize("rank", [None, 1, 3, 8, 11])
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("chunk", [1, 7, 100])
+def test_gradients_are_autograds(rank, biased, chunk, monkeypatch):
+    states, next_tokens, head = problem(tokens=23)
+    monkeypatch.setitem(residuals.__globals__["CHUNK_BYTES"], "cpu", 4 * len(head) * chunk)
+    bias = torch.linspace(-1, 1, len(head), dtype=head.dtype) if biased else None
+    factors = factors_of(head, rank)
+    loss, gradients = loss_and_gradients(states, next_tokens, factors, bias)
+    leaves = [factor.clone().requires_grad_() for factor in factors]
+    logits = states @ (leaves[0].T if rank is None else leaves[0].T @ leaves[1]).T + (0 if bias is None else bias)
+    truth = cross_entropy(logits, next_tokens)
+    truth.backward()
+    assert loss.item() == pytest.approx(truth.item(), rel=1e-12)
+    for gradient, leaf in zip(gradients, leaves, strict=True):
+        torch.testing.assert_close(gradient, leaf.grad, rtol=1e-10, atol=1e-12)
+    found = token_losses(states, next_tokens, factors, bias)
+    torch.testing.assert_close(found.nats, cross_entropy(logits, next_tokens, reduction="none").detach())
+    assert torch.equal(found.hits, logits.argmax(1) == next_tokens)
+    torch.testing.assert_close(head_logits(states, factors, bias), logits.detach())
+
+
+def test_in_bfloat16_products_are_rounded_and_sums_are_not():
+    states, next_tokens, head = problem(tokens=3000)
+    factors = tuple(factor.float() for factor in factors_of(head, 4))
+    exact = loss_and_gradients(states.float(), next_tokens, factors)
+    rounded = loss_and_gradients(states.bfloat16(), next_tokens, factors)
+    assert rounded[0].item() == pytest.approx(exact[0].item(), rel=0.02)
+    for one, other in zip(rounded[1], exact[1], strict=True):
+        assert one.dtype == torch.float32
+        assert (one - other).norm() < 0.03 * other.norm()
+
+
+def test_a_huge_loss_is_exact():
+    logits = torch.tensor([[500.0, -300.0, 499.0], [1.0, 2.0, 3.0]])
+    next_tokens = torch.tensor([1, 2])
+    _, losses = residuals(logits.clone(), next_tokens)
+    torch.testing.assert_close(losses, cross_entropy(logits, next_tokens, reduction="none"))
+    assert losses[0] > 800
+    assert residuals(torch.tensor([[float("nan"), 0.0]]), torch.tensor([0]))[1].isnan().all()

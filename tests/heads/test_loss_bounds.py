@@ -1,0 +1,73 @@
+"""The bounds of the loss gap, on random heads, cuts and refitted heads."""
+
+import pytest
+import torch
+
+from scripts.heads.head import token_losses
+from scripts.heads.loss_bounds import bounds, describe
+from scripts.heads.refit import refit
+from scripts.heads.truncation import CUTS, cut
+from tests.heads.problems import frozen_problem
+
+
+def mean_loss(frozen, factors):
+    return float(token_losses(frozen.hidden_states, frozen.next_tokens.flatten(), factors, frozen.bias).nats.mean())
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("name", CUTS)
+def test_no_gap_passes_its_bound(name, bias):
+    frozen = frozen_problem(bias=bias)
+    for head in (frozen.head, refit(frozen, 30)):
+        sample = describe(frozen, head)
+        truncation = cut(name, head, sample.second_moment)
+        for rank in range(1, 9):
+            factors = truncation.factors(head, rank)
+            gap, found = mean_loss(frozen, factors) - mean_loss(frozen, (head.T,)), bounds(sample, factors)
+            assert gap <= found.sharp + 1e-5
+            assert gap <= found.paper + 1e-5
+            assert found.second_order <= found.quadratic + 1e-6
+
+
+def test_the_bounds_are_their_formulas():
+    frozen = frozen_problem()
+    sample, other = describe(frozen, frozen.head), frozen.head + 0.3 * torch.randn(frozen.head.shape)
+    found = bounds(sample, (other.T,))
+    states, difference = frozen.hidden_states.double(), (other - frozen.head).double()
+    probability = torch.softmax(states @ frozen.head.double().T, 1)
+    moved = states @ difference.T
+    own = moved.gather(1, frozen.next_tokens.reshape(-1, 1))[:, 0]
+    mean = (probability * moved).sum(1)
+    assert found.first_order == pytest.approx((mean - own).mean().item(), rel=1e-4)
+    variance = (probability * (moved - mean[:, None]) ** 2).sum(1)
+    assert found.second_order == pytest.approx(variance.mean().item() / 2, rel=1e-5)
+    seen = moved - moved.mean(1, keepdim=True)
+    assert found.quadratic == pytest.approx(seen.square().sum(1).mean().item() / 4, rel=1e-5)
+    norms = 2**0.5 * states.norm(dim=1).mean() * difference.norm()
+    assert found.paper == pytest.approx(norms.item(), rel=1e-5)
+
+
+def test_softmax_sees_no_common_offset():
+    frozen = frozen_problem()
+    sample = describe(frozen, frozen.head)
+    found = bounds(sample, ((frozen.head + torch.linspace(-3, 3, 8)).T,))
+    assert (found.first_order, found.second_order, found.quadratic) == pytest.approx((0, 0, 0), abs=1e-6)
+    assert found.paper > 1
+
+
+def test_a_small_move_costs_its_expansion():
+    frozen = frozen_problem(tokens=2000)
+    sample, move = describe(frozen, frozen.head), torch.randn(frozen.head.shape) * 0.03
+    found = bounds(sample, ((frozen.head + move).T,))
+    gap = mean_loss(frozen, ((frozen.head + move).T,)) - mean_loss(frozen, (frozen.head.T,))
+    assert gap == pytest.approx(found.first_order + found.second_order, abs=0.05 * found.second_order)
+
+
+def test_refitting_removes_the_first_order_term():
+    frozen = frozen_problem()
+    head = refit(frozen, 200)
+    before, after = describe(frozen, frozen.head), describe(frozen, head)
+    assert after.gradient.norm() < 1e-3 * before.gradient.norm()
+    assert mean_loss(frozen, (head.T,)) < mean_loss(frozen, (frozen.head.T,))
+    again = refit(frozen, 200)
+    assert torch.equal(head, again)
