@@ -20,7 +20,7 @@ from scripts.metrics.trunk import trunk_states
 ROUNDS = 3
 RATES = [0.005, 0.02, 0.05]
 SHAPES = {  # layers, width, heads, intermediate, vocabulary, sequences in a batch, their length, updates measured
-    "mini, batch of the default": (4, 64, 2, 256, 2048, 8, 128, 6),
+    "mini, batch of the default": (4, 64, 2, 256, 2048, 6, 128, 8),
     "mini, batch of its training": (4, 64, 2, 256, 2048, 32, 128, 3),
     "mini, batch of the paper": (4, 64, 2, 256, 2048, 256, 128, 1),
     "410m": (24, 1024, 16, 4096, 50304, 16, 2048, 1),

@@ -63,7 +63,7 @@ def bounds(sample: Sample, factors: Factors) -> Bounds:
     seen = centre(product, total, len(difference))
     return Bounds(
         first_order=float((sample.gradient.double() * difference.double()).sum()),
-        second_order=_mean_variance(sample, difference) / 2,
+        second_order=max(0.0, _mean_variance(sample, difference)) / 2,
         quadratic=max(0.0, float((seen * sample.second_moment).sum()) / 4),
         paper=math.sqrt(2 * float(product.trace())) * sample.mean_norm,
     )
@@ -76,6 +76,8 @@ def _mean_variance(sample: Sample, difference: Tensor) -> float:
     for part in token_chunks(len(states), len(sample.head), states.device):
         probability = torch.softmax(head_logits(states[part], (sample.head.T,), bias), 1)
         moved = states[part] @ difference.T
-        moved -= (probability * moved).sum(1, keepdim=True)
-        total += (probability * moved.square_()).sum(dtype=torch.float64)
+        moved -= moved.mean(1, keepdim=True)
+        weighted = probability.mul_(moved)
+        mean = weighted.sum(1)
+        total += (torch.linalg.vecdot(weighted, moved) - mean.square()).sum(dtype=torch.float64)
     return float(total) / len(states)

@@ -8,9 +8,20 @@ from matplotlib.lines import Line2D
 
 from scripts.common.jobs import job
 from scripts.common.tables import read_csv
-from scripts.report.heads import NONE, PAPER_START, model_looks, models_of, of_model, rank_axis, rows_of_panels
+from scripts.report.heads import (
+    NONE,
+    PAPER_START,
+    draw_unfactored,
+    model_looks,
+    models_of,
+    of_model,
+    rank_axis,
+    rows_of_panels,
+    star_handle,
+    upper_limit,
+)
 from scripts.report.style import PUBLISHED, save_figure, set_style
-from scripts.report.suites import KEYS, empty_figure, figure_legend, join, log_axis, paper_handle, paper_rows
+from scripts.report.suites import KEYS, empty_figure, figure_legend, join, paper_handle, paper_rows
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -42,6 +53,7 @@ def draw(drawn: pd.DataFrame) -> Figure:
     models = models_of(drawn)
     looks = model_looks(models)
     for axis, (column, label) in zip(axes[0], PANELS.items(), strict=True):
+        top = upper_limit(drawn[drawn.factored == 1][column]) if column == "loss_nats" else 1.0
         for (suite, model, source, start), points in drawn.groupby([*KEYS, "source", "start"], sort=False):
             factored, whole = points[points.factored == 1], points[points.factored == 0]
             if source == "paper":
@@ -49,14 +61,12 @@ def draw(drawn: pd.DataFrame) -> Figure:
                 continue
             look = {**looks[suite, model], "linestyle": "-" if start == PAPER_START else "--"}
             axis.plot(factored["rank"], factored[column], **look)
-            axis.plot(
-                whole["rank"], whole[column], **{**look, "linestyle": "", "marker": "*", "markersize": 9, "mfc": "none"}
-            )
+            draw_unfactored(axis, whole, column, look, top)
             if column == "loss_nats":
                 axis.fill_between(factored["rank"], factored.low, factored.high, color=look["color"], alpha=0.25, lw=0)
         rank_axis(axis)
         axis.set_ylabel(label)
-    log_axis(axes[0][1])
+    axes[0][1].set_ylim(top=top)
     figure.suptitle("Heads of constrained rank on a frozen trunk")
     figure_legend(figure, _handles(drawn, models))
     return figure
@@ -68,9 +78,7 @@ def _handles(drawn: pd.DataFrame, models: list[tuple[str, str]]) -> list[Line2D]
         for start in of_model(drawn[drawn.source == "ours"], model).start.unique():
             style = "-" if start == PAPER_START else "--"
             handles.append(Line2D([], [], label=f"{model[1]}, start {start}", **{**looks[model], "linestyle": style}))
-    handles.append(
-        Line2D([], [], linestyle="", marker="*", markersize=9, mfc="none", color="0.3", label="unfactored head")
-    )
+    handles.append(star_handle())
     return handles + ([paper_handle()] if (drawn.source == "paper").any() else [])
 
 

@@ -9,7 +9,18 @@ from matplotlib.lines import Line2D
 
 from scripts.common.jobs import job
 from scripts.common.tables import read_csv
-from scripts.report.heads import LOOK, NONE, SERIES, models_of, of_model, rank_axis, rows_of_panels
+from scripts.report.heads import (
+    LOOK,
+    NONE,
+    SERIES,
+    draw_unfactored,
+    models_of,
+    of_model,
+    rank_axis,
+    rows_of_panels,
+    star_handle,
+    upper_limit,
+)
 from scripts.report.style import save_figure, set_style
 from scripts.report.suites import KEYS, empty_figure, figure_legend, join, log_axis, read_suites, short_number
 
@@ -51,26 +62,23 @@ def draw(drawn: pd.DataFrame) -> Figure:
         _draw_training(line[1], part[part.panel == "training"])
         line[0].set_ylabel(f"{model[0]}/{model[1]}\nheld-out loss (nats/token)")
         line[1].set_ylabel("training loss (nats/token)")
-        for axis in line:
-            log_axis(axis)
+        log_axis(line[1])
     axes[0][0].set_title("by rank", fontsize="small")
     axes[0][1].set_title("of the greatest rank; dashed: unfactored", fontsize="small")
     figure.suptitle("What the start of a head costs")
     shown = [name for name in SERIES if name in set(drawn.series)]
     handles = [Line2D([], [], label=SERIES[name], **LOOK[name]) for name in shown]
-    handles.append(
-        Line2D([], [], linestyle="", marker="*", markersize=9, mfc="none", color="0.3", label="unfactored head")
-    )
-    figure_legend(figure, handles)
+    figure_legend(figure, [*handles, star_handle()])
     return figure
 
 
 def _draw_ranks(axis: Axes, part: pd.DataFrame) -> None:
+    top = upper_limit(part[part.factored == 1].loss_nats)
     for series, points in part.groupby("series", sort=False):
         factored, whole = points[points.factored == 1].sort_values("rank"), points[points.factored == 0]
         axis.plot(factored["rank"], factored.loss_nats, **LOOK[series])
-        star = {**LOOK[series], "linestyle": "", "marker": "*", "markersize": 9, "mfc": "none"}
-        axis.plot(whole["rank"], whole.loss_nats, **star)
+        draw_unfactored(axis, whole, "loss_nats", LOOK[series], top)
+    axis.set_ylim(top=top)
     rank_axis(axis)
 
 

@@ -16,7 +16,7 @@ from scripts.common.tables import read_csv
 from scripts.heads.thresholds import curve, fit
 from scripts.report.heads import LOOK, NONE, PAPER_START, SERIES, models_of, of_model, rank_axis, rows_of_panels
 from scripts.report.style import PUBLISHED, save_figure, set_style
-from scripts.report.suites import KEYS, empty_figure, figure_legend, join, log_axis, paper_handle, paper_rows
+from scripts.report.suites import KEYS, empty_figure, figure_legend, join, paper_handle, paper_rows
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -63,7 +63,6 @@ def draw(drawn: pd.DataFrame) -> Figure:
         for axis, (panel, label) in zip(line, PANELS.items(), strict=True):
             part = of_model(drawn, model)
             _draw_panel(axis, part[part.panel == panel])
-            log_axis(axis)
             axis.set_xlabel(label)
         rank_axis(line[0])
         line[0].set_ylabel(f"{model[0]}/{model[1]}\nloss (nats/token)")

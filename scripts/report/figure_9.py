@@ -42,7 +42,7 @@ def draw(drawn: pd.DataFrame) -> Figure:
         rank_axis(axis)
         axis.set_title(f"{model[0]}/{model[1]}")
     axes[0][0].set_ylabel("peak learning rate")
-    figure.suptitle("The learning rate that serves each rank best")
+    figure.suptitle("The best learning rate of each rank")
     shown = [start for start in SERIES if start in set(drawn.start)]
     handles = [Line2D([], [], label=SERIES[name], **LOOK[name]) for name in shown]
     figure_legend(figure, handles + ([paper_handle()] if (drawn.source == "paper").any() else []))

@@ -34,8 +34,11 @@ PLACES = {"random": "Lemma 5.1 at a random head", "optimum": "Lemma 5.1 at the o
 
 
 def curves_drawn(bounds: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
-    """Gaps and bounds of every model by rank, and |change| of the loss by ε: the median over random problems."""
-    parts = []
+    """Gaps and bounds of every model by rank, and |change| of the loss by ε: the median over random problems.
+
+    A cut to the full rank is the head itself: it has no gap, and is left out.
+    """
+    parts, bounds = [], bounds[bounds.bound.isna() | (bounds["rank"] < bounds.hidden_size)]
     for cut in CUTS:
         rows = bounds[bounds["method"] == cut]
         name = NAMES[cut]

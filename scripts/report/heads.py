@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from scripts.report.style import MARKERS
@@ -14,11 +15,11 @@ from scripts.report.suites import KEYS
 
 PAPER_START = "normal"
 SERIES = {  # in the order drawn: name in the table, name in a legend
-    "normal": "start N(0, 1), the paper's",
-    "scaled": "start of Pythia's variance",
-    "svd": "start from the pretrained head, cut",
-    "truncated": "pretrained head cut (SVD), not trained",
-    "weighted_centred": "cut in the metric of the states, not trained",
+    "normal": "start: N(0, 1), the paper's",
+    "scaled": "start: Pythia's variance",
+    "svd": "start: pretrained, cut",
+    "truncated": "untrained, cut by SVD",
+    "weighted_centred": "untrained, states' metric",
 }
 LOOK: dict[str, dict[str, Any]] = {
     name: {"color": f"C{number}", "marker": MARKERS[number], "markersize": 4, "linewidth": 1.2}
@@ -54,6 +55,30 @@ def rank_axis(axis: Axes) -> None:
     axis.set_xlabel("rank of the head")
 
 
+def star(look: dict[str, Any]) -> dict[str, Any]:
+    """How the unfactored head of a series is drawn."""
+    return {**look, "linestyle": "", "marker": "*", "markersize": 9, "markerfacecolor": "none", "zorder": 4}
+
+
+def star_handle() -> Line2D:
+    """What a legend says of it."""
+    return Line2D([], [], label="unfactored head", **star({"color": "0.3"}))
+
+
+def draw_unfactored(axis: Axes, whole: pd.DataFrame, column: str, look: dict[str, Any], top: float) -> None:
+    """Stars; what lies above `top` stands at the upper edge with its value."""
+    for rank, value in zip(whole["rank"], whole[column], strict=True):
+        axis.plot([rank], [min(value, top)], **star(look), clip_on=False)
+        if value > top:
+            axis.annotate(f"{value:.0f}", (rank, top), (-5, 0), textcoords="offset points", ha="right", va="center")
+
+
+def upper_limit(factored: pd.Series) -> float:
+    """Where a loss axis ends: a margin above the curves of factored heads."""
+    return float(factored.max() + 0.06 * (factored.max() - factored.min()))
+
+
 def rows_of_panels(rows: int, columns: int, height: float = 2.6) -> tuple[Figure, Any]:
-    """A grid of panels as wide as a page."""
-    return plt.subplots(rows, columns, figsize=(3.5 * columns, height * rows + 0.8), squeeze=False)
+    """A grid of panels, two to the width of a page."""
+    size = (max(5.0, 3.5 * columns), height * rows + 0.8)
+    return plt.subplots(rows, columns, figsize=size, squeeze=False)

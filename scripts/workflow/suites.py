@@ -251,9 +251,20 @@ def head_jobs(config: dict[str, Any]) -> list[str]:
     return [str(number) for number in range(min(config["heads"]["jobs"], len(config["heads"]["ranks"])))]
 
 
-def ranks_of(config: dict[str, Any], group: str) -> list[int]:
-    """The ranks of one of these jobs: taken in turn, so that each has small and large ones."""
-    return sorted(config["heads"]["ranks"])[int(group) :: len(head_jobs(config))]
+def ranks_of(config: dict[str, Any], job: str) -> list[int]:
+    """The ranks of one of these jobs, so that all take about as long.
+
+    The first job has the unfactored heads beside its ranks. The greatest rank goes to the job with least to do, and so
+    on; a head takes as long as its rank and softmax, which is worth some 20 ranks.
+    """
+    ranks, jobs = sorted(config["heads"]["ranks"], reverse=True), head_jobs(config)
+    work = {one: ranks[0] * (one == "0") for one in jobs}
+    shares: dict[str, list[int]] = {one: [] for one in jobs}
+    for rank in ranks:
+        least = min(jobs, key=lambda one: work[one])
+        shares[least].append(rank)
+        work[least] += rank + 20
+    return sorted(shares[job])
 
 
 def final_step(config: dict[str, Any], suite: str) -> int | None:

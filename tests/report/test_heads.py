@@ -162,7 +162,7 @@ def test_figure_bottleneck_draws_the_best_trained_head_and_every_bound():
     best = drawn[drawn.series == "gap, best head trained"]
     assert best.x.tolist() == [2, 4]
     paper = drawn[(drawn.series == "paper's bound, SVD") & (drawn.panel == "refitted")]
-    assert paper.nats.tolist() == [50.0, 50.0]
+    assert paper.nats.tolist() == [50.0]
     figure = figure_bottleneck.draw(drawn)
     assert len(figure.axes) == 4
     plt.close(figure)

@@ -148,7 +148,7 @@ def test_a_typo_in_a_suite_is_named(definition, message):
 def test_every_rank_is_in_one_job():
     config = {"heads": {"ranks": [64, 1, 8, 2, 16], "jobs": 2}}
     assert head_jobs(config) == ["0", "1"]
-    assert [ranks_of(config, job) for job in head_jobs(config)] == [[1, 8, 64], [2, 16]]
+    assert [ranks_of(config, job) for job in head_jobs(config)] == [[2, 16], [1, 8, 64]]
     assert head_jobs({"heads": {"ranks": [4], "jobs": 3}}) == ["0"]
 
 
