@@ -1,6 +1,10 @@
 """Rules of stage heads, as Snakemake runs their scripts, on a tiny model and its text."""
 
+from functools import partial
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
@@ -11,6 +15,7 @@ from scripts.common.tables import read_table
 from scripts.common.token_files import open_tokens
 from scripts.heads import head_rank_sweep
 from scripts.heads.frozen import Trunk, read_head_states
+from scripts.heads.sweep import Saved
 from tests.heads.problems import VOCABULARY, write_model
 
 HELD_OUT = {"share": 0.3, "seed": 0}
@@ -172,8 +177,6 @@ def test_jobs_share_the_ranks_and_change_nothing(states, sweep):
     parts = [sweep((1, 16), name="a")["heads"], sweep((4, 32, 40), False, "b")["heads"]]
     keys = ["start", "factored", "rank", "learning_rate"]
     together = whole.sort_values(keys).reset_index(drop=True)
-    import pandas as pd
-
     split = pd.concat([part.astype({"start": str}) for part in parts]).sort_values(keys).reset_index(drop=True)
     pd.testing.assert_frame_equal(
         together.astype({"start": str, "suite": str, "model": str}), split.astype({"suite": str, "model": str})
@@ -188,7 +191,7 @@ def test_a_job_whose_ranks_are_all_too_large_writes_empty_tables(states, sweep):
 
 def test_killed_and_resumed_writes_the_same_tables(states, sweep, folder, monkeypatch):
     states()
-    whole = sweep(name="whole")
+    sweep(name="whole")
     original, calls = head_rank_sweep.trunk_batches, []
 
     def stopping(*given):
@@ -203,15 +206,10 @@ def test_killed_and_resumed_writes_the_same_tables(states, sweep, folder, monkey
         return batch
 
     monkeypatch.setattr(head_rank_sweep, "trunk_batches", stopping)
-    monkeypatch.setattr("scripts.heads.sweep.Saved.seconds", 0.0, raising=False)
-    options = {"definition": {}, "heads": SWEPT, "held_out": HELD_OUT, "ranks": [1, 4, 16, 32, 40], "whole": True}
-    from types import SimpleNamespace
-
+    monkeypatch.setattr(head_rank_sweep, "Saved", partial(Saved, seconds=0.0))
+    options = SimpleNamespace(heads=SWEPT, held_out=HELD_OUT, ranks=[1, 4, 16, 32, 40], whole=True)
     output = SimpleNamespace(**{key: str(folder / "again" / f"{table}.parquet") for key, table in TABLES.items()})
-    given = SimpleNamespace(**inputs(folder))
-    keys = {"suite": "s", "model": "m"}
-    arguments = (given, output, {}, SimpleNamespace(**options), keys, 1)
-    monkeypatch.setattr(head_rank_sweep, "Saved", lambda path, fingerprint: _saved(path, fingerprint))
+    arguments = (SimpleNamespace(**inputs(folder)), output, {}, options, {"suite": "s", "model": "m"}, 1)
     with pytest.raises(KeyboardInterrupt):
         head_rank_sweep.main(*arguments)
     assert (folder / "again" / "unfinished.pt").exists()
@@ -219,16 +217,8 @@ def test_killed_and_resumed_writes_the_same_tables(states, sweep, folder, monkey
     assert calls == [0, 1, 2, 3, 4, 5, *range(5, 10)]
     assert not (folder / "again" / "unfinished.pt").exists()
     for table in TABLES.values():
-        assert (folder / "again" / f"{table}.parquet").read_bytes() == (
-            folder / "whole" / f"{table}.parquet"
-        ).read_bytes()
-    assert len(whole["heads"])
-
-
-def _saved(path, fingerprint):
-    from scripts.heads.sweep import Saved
-
-    return Saved(path, fingerprint, 0.0)
+        again, whole = (folder / name / f"{table}.parquet" for name in ("again", "whole"))
+        assert again.read_bytes() == whole.read_bytes()
 
 
 def test_bounds_of_a_model(states, sweep, folder, run_script):
