@@ -1,11 +1,20 @@
 import runpy
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def flushed_no_longer():
+    """Training flushes subnormal numbers to zero in its process, which other tests must not see."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
 
 
 class Items(list):

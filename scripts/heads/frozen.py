@@ -1,5 +1,6 @@
 """The frozen part of a model: its trunk, which gives hidden states, and the linear head that it was trained with."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,20 +89,20 @@ class HeadStates:
         """Write one safetensors file, whole or not at all."""
         tensors = {"hidden_states": self.hidden_states, "next_tokens": self.next_tokens, "head": self.head}
         tensors |= {} if self.bias is None else {"bias": self.bias}
-        about = {"step": str(self.step), "sample_sha256": self.sample_sha256}
-        with whole_file(path) as partial:
-            save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, partial, about)
+        about = json.dumps({"step": self.step, "sample_sha256": self.sample_sha256})
+        with whole_file(path) as partial:  # metadata of one key: several are written in any order
+            save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, partial, {"about": about})
 
 
 def read_head_states(path: str | Path) -> HeadStates:
     """What `HeadStates.save` wrote. Raises InputError if the file is damaged or is something else."""
     try:
         with safe_open(path, framework="pt") as file:
-            names, about = set(file.keys()), file.metadata() or {}
+            names, about = set(file.keys()), json.loads((file.metadata() or {})["about"])
             found = {name: file.get_tensor(name) for name in ("hidden_states", "next_tokens", "head")}
             bias = file.get_tensor("bias") if "bias" in names else None
-            return HeadStates(**found, bias=bias, step=int(about["step"]), sample_sha256=about["sample_sha256"])
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+            return HeadStates(**found, bias=bias, **about)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())}); delete it and run again") from error
 
 

@@ -1,5 +1,4 @@
 import pytest
-import torch
 
 from scripts.checkpoints.checkpoint_train import main
 from tests.checkpoints.runs import arguments, write_corpus
@@ -10,13 +9,6 @@ from tests.hub_server import HubServer
 def hub():
     with HubServer() as server:
         yield server
-
-
-@pytest.fixture(scope="module", autouse=True)
-def flushed_no_longer():
-    """Training flushes subnormal numbers to zero in its process, which other tests must not see."""
-    yield
-    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="module")

@@ -344,17 +344,18 @@ def test_tables_claims_and_page(empty, run_script, tmp_path):
         output=[files["checkpoints"]],
         params={"steps": dict.fromkeys(metrics.suite.unique())},
     )
-    for name in ("table_7", "table_7_controls"):
+    for name in ("table_7", "table_7_controls", "head_thresholds", "loss_expansion_orders"):
         write_csv(name, tmp_path / f"{name}.csv", pd.DataFrame(columns=list(table_columns(name))))
     ngrams = {"table_7": str(tmp_path / "table_7.csv"), "controls": str(tmp_path / "table_7_controls.csv")}
+    heads = {"thresholds": str(tmp_path / "head_thresholds.csv"), "orders": str(tmp_path / "loss_expansion_orders.csv")}
     run_script(
         "report/claims.py",
-        input={"saturation": files["saturation"], "correlation": files["correlation"], **ngrams},
+        input={"saturation": files["saturation"], "correlation": files["correlation"], **heads, **ngrams},
         output=[files["claims"]],
         params={"sample_size": 100_000, "synthetic": []},
     )
     claims = read_csv("claims", files["claims"])
-    assert len(claims) == 12
+    assert len(claims) == 16
     assert claims.claim.is_unique
     table = read_csv("table_saturation", files["saturation"])
     assert table.model.tolist() == ([] if empty else ["b", "a", "a", "a", "b"])
@@ -368,9 +369,16 @@ def test_tables_claims_and_page(empty, run_script, tmp_path):
     page = page_of(tables)
     assert ("measures no checkpoints" in page) == empty
     anchors = {anchor for found in claims.found_in for anchor in found.split(", ")}
-    names = {*SECTIONS["rank"], *SECTIONS["saturation"]}
+    names = {name for section in SECTIONS.values() for name in section}
     assert all(f'id="{anchor}"' in page for anchor in anchors if not empty and anchor not in names)
-    assert anchors <= names | {"saturation", "onset_correlation", "table_7", "table_7_controls"}
+    assert anchors <= names | {
+        "saturation",
+        "onset_correlation",
+        "head_thresholds",
+        "loss_expansion_orders",
+        "table_7",
+        "table_7_controls",
+    }
 
 
 def page_of(tables):
@@ -380,7 +388,7 @@ def page_of(tables):
         return render(
             template.read(),
             tables,
-            {"saturation": [], "rank": []},
+            {"saturation": [], "bottleneck": [], "rank": []},
             {"config": config, "code_revision": None, "machine": machine},
         )
 

@@ -144,7 +144,7 @@ def test_a_suite_on_disk_is_measured_where_it_lies(tmp_path):
     kept = {key: SUITE[key] for key in ("corpus", "tokenizer", "sequence_length")}
     arguments = configured(project)
     config = yaml.safe_load((project / "config" / "hub.yaml").read_text())
-    config["suites"]["it"] = local | kept
+    config["suites"]["it"], config["heads"]["models"] = local | kept, ["it/a"]
     (project / "config" / "hub.yaml").write_text(yaml.safe_dump(config))
     snakemake(project, "--cores", "2", *arguments)
     metrics = project / "results" / "hub" / "metrics" / "it" / "a" / "0" / "checkpoint_metrics.parquet"
