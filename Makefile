@@ -39,7 +39,7 @@ check: .venv/dev
 # time and memory beside named peers; writes benchmarks/RESULTS.md
 bench: .venv/dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
-	for name in counting out_of_core scale spectrum language_model metrics training heads default_run; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in counting out_of_core scale spectrum language_model metrics training heads scaling default_run; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # pin every package, also those that come along, for every platform (needs uv);
 # but not the CUDA of torch, which a build of it for the CPU does without

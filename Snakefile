@@ -89,6 +89,7 @@ include: "rules/ngrams.smk"
 include: "rules/checkpoints.smk"
 include: "rules/metrics.smk"
 include: "rules/heads.smk"
+include: "rules/scaling.smk"
 include: "rules/report.smk"
 
 

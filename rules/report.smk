@@ -12,6 +12,7 @@ HEAD_FIGURES = ["figure_6", "figure_6_controls", "figure_8", "figure_9", "figure
 HEAD_NAMES = {model: name for model, name in hub_names(config).items() if model in config["heads"]["models"]}
 FIGURES = [
     *(CHECKPOINT_FIGURES if SUITES else []),
+    "figure_1b",
     *(HEAD_FIGURES if head_models(config) else []),
     "figure_7",
     "figure_7_controls",
@@ -57,6 +58,71 @@ rule figure_1a:
         "Draw figure 1a: loss over training"
     script:
         "../scripts/report/figure_1a.py"
+
+
+rule figure_1b:
+    input:
+        fits=rules.scaling_fit.output.fits,
+        gaps=rules.scaling_fit.output.gaps,
+        published="resources/figure_1b_published.csv",
+    output:
+        pdf=ensure("<results>/figures/figure_1b.pdf", non_empty=True),
+        png=report(
+            ensure("<results>/figures/figure_1b.png", non_empty=True),
+            caption="../scripts/report/captions/figure_1b.rst",
+            category="Saturation",
+        ),
+        csv=ensure("<results>/figures/figure_1b.csv", non_empty=True),
+    log:
+        "<logs>/report/figure_1b.log",
+    benchmark:
+        "<logs>/report/figure_1b.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        palette=lookup(within=config, dpath="report/palette"),
+        code=code_hash("report/figure_1b.py"),
+    message:
+        "Draw figure 1b: final and best losses beside the scaling law"
+    script:
+        "../scripts/report/figure_1b.py"
+
+
+rule table_scaling:
+    input:
+        fits=rules.scaling_fit.output.fits,
+        gaps=rules.scaling_fit.output.gaps,
+    output:
+        fits=report(
+            ensure("<results>/tables/scaling_fit.csv", non_empty=True),
+            caption="../scripts/report/captions/table_scaling_fit.rst",
+            category="Saturation",
+        ),
+        gaps=report(
+            ensure("<results>/tables/scaling_gaps.csv", non_empty=True),
+            caption="../scripts/report/captions/table_scaling_gaps.rst",
+            category="Saturation",
+        ),
+    log:
+        "<logs>/report/table_scaling.log",
+    benchmark:
+        "<logs>/report/table_scaling.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code_hash("report/table_scaling.py"),
+    message:
+        "Write the scaling law in numbers"
+    script:
+        "../scripts/report/table_scaling.py"
 
 
 rule figure_2:
@@ -694,6 +760,7 @@ rule claims:
     input:
         saturation=rules.table_saturation.output.table,
         correlation=rules.table_saturation.output.correlation,
+        scaling=rules.table_scaling.output.fits,
         thresholds=rules.table_heads.output.thresholds,
         orders=rules.table_heads.output.orders,
         table_7=rules.table_7.output[0],
@@ -776,6 +843,8 @@ rule report:
         saturation=rules.table_saturation.output.table,
         correlation=rules.table_saturation.output.correlation,
         checkpoints=rules.table_checkpoints.output[0],
+        scaling=rules.table_scaling.output.fits,
+        gaps=rules.table_scaling.output.gaps,
         heads=rules.table_heads.output.heads,
         bottleneck=rules.table_heads.output.bounds,
         thresholds=rules.table_heads.output.thresholds,
@@ -816,6 +885,7 @@ rule tables:
     input:
         rules.table_saturation.output,
         rules.table_checkpoints.output,
+        rules.table_scaling.output,
         rules.table_heads.output,
         rules.table_7.output,
         rules.table_7_controls.output,
@@ -834,6 +904,7 @@ localrules:
     table_7_controls,
     table_checkpoints,
     table_heads,
+    table_scaling,
     table_language_models,
     table_saturation,
     tables,

@@ -9,6 +9,7 @@ from scripts.common.tables import read_csv, write_csv
 from scripts.report.claims_checkpoints import checkpoint_rows
 from scripts.report.claims_heads import head_claims
 from scripts.report.claims_ngrams import ngram_rows
+from scripts.report.claims_scaling import scaling_rows
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -19,6 +20,7 @@ if __name__ == "__main__":
         rows = checkpoint_rows(
             read_csv("table_saturation", files.saturation), read_csv("onset_correlation", files.correlation)
         )
+        rows += scaling_rows(read_csv("scaling_fit", files.scaling))
         rows += head_claims(
             read_csv("head_thresholds", files.thresholds), read_csv("loss_expansion_orders", files.orders)
         )

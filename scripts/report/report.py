@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SECTIONS = {
     "saturation": {
         "figure_1a": "Figure 1a: loss over training",
+        "figure_1b": "Figure 1b: losses beside the scaling law",
         "figure_2": "Figure 2: anisotropy of the layers",
         "figure_3": "Figure 3: loss, coloured by anisotropy",
         "figure_4": "Figure 4: singular values of the LM head",
@@ -46,6 +47,8 @@ TABLES = {  # by the name that the template knows: the table's schema
     "saturation": "table_saturation",
     "correlation": "onset_correlation",
     "checkpoints": "table_checkpoints",
+    "scaling": "scaling_fit",
+    "gaps": "scaling_gaps",
     "heads": "table_heads",
     "bottleneck": "bottleneck_bound",
     "thresholds": "head_thresholds",

@@ -125,6 +125,8 @@ def _check_references(config: dict[str, Any]) -> None:
         _check_names("metrics.word_perplexity.corpus", [words["corpus"]], config["corpora"])
     models = [f"{suite}/{model}" for suite in config["suites"] for model in suite_models(config, suite)]
     _check_names("heads.models", config["heads"]["models"], models)
+    _check_names("scaling.suites", config["scaling"]["suites"], config["checkpoints"]["suites"])
+    _check_names("scaling.fit_from", config["scaling"]["fit_from"], config["scaling"]["suites"])
     _check_names("report.published", config["report"]["published"], config["tokenizers"])
 
 

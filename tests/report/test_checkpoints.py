@@ -344,18 +344,19 @@ def test_tables_claims_and_page(empty, run_script, tmp_path):
         output=[files["checkpoints"]],
         params={"steps": dict.fromkeys(metrics.suite.unique())},
     )
-    for name in ("table_7", "table_7_controls", "head_thresholds", "loss_expansion_orders"):
+    for name in ("table_7", "table_7_controls", "head_thresholds", "loss_expansion_orders", "scaling_fit"):
         write_csv(name, tmp_path / f"{name}.csv", pd.DataFrame(columns=list(table_columns(name))))
     ngrams = {"table_7": str(tmp_path / "table_7.csv"), "controls": str(tmp_path / "table_7_controls.csv")}
+    scaling = {"scaling": str(tmp_path / "scaling_fit.csv")}
     heads = {"thresholds": str(tmp_path / "head_thresholds.csv"), "orders": str(tmp_path / "loss_expansion_orders.csv")}
     run_script(
         "report/claims.py",
-        input={"saturation": files["saturation"], "correlation": files["correlation"], **heads, **ngrams},
+        input={"saturation": files["saturation"], "correlation": files["correlation"], **scaling, **heads, **ngrams},
         output=[files["claims"]],
         params={"sample_size": 100_000, "synthetic": []},
     )
     claims = read_csv("claims", files["claims"])
-    assert len(claims) == 16
+    assert len(claims) == 19
     assert claims.claim.is_unique
     table = read_csv("table_saturation", files["saturation"])
     assert table.model.tolist() == ([] if empty else ["b", "a", "a", "a", "b"])
@@ -374,6 +375,7 @@ def test_tables_claims_and_page(empty, run_script, tmp_path):
     assert anchors <= names | {
         "saturation",
         "onset_correlation",
+        "scaling_fit",
         "head_thresholds",
         "loss_expansion_orders",
         "table_7",

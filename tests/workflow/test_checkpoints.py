@@ -48,6 +48,7 @@ def configured(project, prefetch=1, **changes):
     config["suites"] = {"it": SUITE | changes}
     config["checkpoints"] = {"suites": ["it"], "prefetch": prefetch}
     config["heads"]["models"] = ["it/16"]
+    config["scaling"]["suites"] = ["it"]
     config["metrics"] |= {"unargmaxable": False, "word_perplexity": None}
     path = project / "config" / "hub.yaml"
     path.write_text(yaml.safe_dump(config))

@@ -109,6 +109,7 @@ def test_default_is_valid():
         ("heads/starts", ["nromal"], "heads.starts[0] is 'nromal', did you mean normal?; allowed: normal, scaled, svd"),
         ("heads/ranks", [0], "heads.ranks[0] is 0; allowed: at least 1"),
         ("heads/learning_rates", [], "heads.learning_rates is []; allowed: a list of different numbers above 0"),
+        ("scaling/bootstraps", 1, "scaling.bootstraps is 1; allowed: at least 2"),
         ("pathvars/results", "../x", "pathvars.results is '../x'; allowed: a folder below this one"),
     ],
 )
@@ -127,6 +128,8 @@ def test_schema_errors_are_one_line(path, value, message):
             ["x"],
             "ngrams.controls.tokenizers names 'x'; allowed: bpe-8k, bpe-2k, bpe-32k, bpe-50k",
         ),
+        ("scaling/suites", ["mimi"], "scaling.suites names 'mimi', did you mean mini?; allowed: mini"),
+        ("scaling/fit_from", {"x": 1}, "scaling.fit_from names 'x'; allowed: mini"),
         ("heads/models", ["mini/d46"], "heads.models names 'mini/d46', did you mean mini/d64?; allowed: mini/d64, "),
         (
             "tokenizers/t",

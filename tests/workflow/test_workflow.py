@@ -21,10 +21,11 @@ SMOKE = ["--configfile", "config/smoke.yaml"]
 REPORT = {"provenance", "report", "all"}
 OF_SUITES = {f"figure_{name}" for name in ("1a", "2", "3", "4", "5", "centred", "precision")}
 OF_HEADS = {"figure_6", "figure_6_controls", "figure_8", "figure_9", "figure_bottleneck"}
-FIGURES = OF_SUITES | OF_HEADS | {"figure_7", "figure_7_controls"}
+FIGURES = OF_SUITES | OF_HEADS | {"figure_1b", "figure_7", "figure_7_controls"}
 BOUNDED = {"bottleneck_bound", "head_thresholds", "table_heads", "claims", *OF_HEADS}
 SWEPT = {"head_rank_sweep", *BOUNDED}
-MEASURED = {"checkpoint_metrics", "saturation", "table_saturation", "table_checkpoints", *OF_SUITES}
+SCALED = {"scaling_fit", "figure_1b", "table_scaling"}
+MEASURED = {"checkpoint_metrics", "saturation", "table_saturation", "table_checkpoints", *OF_SUITES, *SCALED}
 CONTROLS = {"figure_7_controls", "table_7_controls"}
 SMOOTHED = {"ngram_language_model", "ngram_smoothed_spectrum"}
 
@@ -101,7 +102,7 @@ def test_every_output_is_there(finished):
 def test_every_job_leaves_a_log_and_a_time(finished):
     logs = finished / "logs" / "smoke"
     names = {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.log")}
-    assert len(names) == 90
+    assert len(names) == 93
     assert {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.tsv")} == names
 
 
@@ -143,6 +144,7 @@ def test_a_fresh_clone_runs_nothing_again(finished):
         ("metrics/batch_size", 8, {"claims", *MEASURED}),
         ("metrics/memory_mb", 3000, set()),
         ("suites/tiny/models/d16/learning_rate", 0.02, {"claims", "checkpoint_train", *MEASURED}),
+        ("scaling/bootstraps", 11, {*SCALED, "claims"}),
         ("heads/learning_rates", [0.01], SWEPT),
         ("heads/held_out_tokens", 600, {"head_states", *SWEPT}),
         ("heads/refit_iterations", 6, BOUNDED),
