@@ -18,7 +18,7 @@ from scripts.common.token_files import open_tokens
 from scripts.common.tokenizer_files import load_tokenizer
 from scripts.common.windows import Windows
 from scripts.heads.frozen import HeadStates, Trunk, final_checkpoint, in_dtype, read_head_states
-from scripts.heads.head import Losses, token_losses
+from scripts.heads.head import Factors, Losses, token_losses
 from scripts.heads.starts import start_factors, unfactored
 from scripts.heads.sweep import Batches, Saved, Sweep, Trainee, chosen
 from scripts.heads.truncation import cut
@@ -32,18 +32,17 @@ if TYPE_CHECKING:
 
 def make_trainees(frozen: HeadStates, ranks: list[int], whole: bool, options: dict[str, Any]) -> list[Trainee]:
     """Every start, rank up to the model's width and learning rate; with `whole`, the unfactored head of each start."""
-    width = frozen.head.shape[1]
+    width, seed = frozen.head.shape[1], options["seed"]
     truncation = cut("truncated", frozen.head, gram(frozen.hidden_states)[0])
-    trainees = []
+    starting: list[tuple[str, int, Factors]] = []
     for start in options["starts"]:
-        for rank in [*(rank for rank in ranks if rank <= width), *([width] if whole else [])]:
-            trainees += [(start, rank, start_factors(start, rank, frozen.head, truncation, options["seed"]))]
+        fitting = {rank: start_factors(start, rank, frozen.head, truncation, seed) for rank in ranks if rank <= width}
+        starting += [(start, rank, factors) for rank, factors in fitting.items()]
         if whole:
-            start_of, rank, factors = trainees[-1]
-            trainees[-1] = (start_of, rank, unfactored(factors))
+            starting.append((start, width, unfactored(start_factors(start, width, frozen.head, truncation, seed))))
     return [
         Trainee(start, rank, rate, tuple(factor.clone() for factor in factors))
-        for start, rank, factors in trainees
+        for start, rank, factors in starting
         for rate in options["learning_rates"]
     ]
 
@@ -58,7 +57,7 @@ def trunk_batches(trunk: Trunk, windows: Windows, dtype: torch.dtype) -> Batches
     return batch
 
 
-def held_out(frozen: HeadStates, factors: tuple[torch.Tensor, ...]) -> Losses:
+def held_out(frozen: HeadStates, factors: Factors) -> Losses:
     """Losses and hits on the held-out sample."""
     return token_losses(frozen.hidden_states, frozen.next_tokens.flatten(), factors, frozen.bias)
 
