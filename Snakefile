@@ -84,12 +84,19 @@ wildcard_constraints:
     span=r"\d+",
 
 
+FIGURES: list[str] = []  # in the order of the page; rules/report/ adds to them
+
+
 include: "rules/corpus.smk"
 include: "rules/ngrams.smk"
 include: "rules/checkpoints.smk"
 include: "rules/metrics.smk"
 include: "rules/heads.smk"
 include: "rules/scaling.smk"
+include: "rules/report/checkpoints.smk"
+include: "rules/report/scaling.smk"
+include: "rules/report/heads.smk"
+include: "rules/report/ngrams.smk"
 include: "rules/report.smk"
 
 
