@@ -26,8 +26,10 @@ from scripts.workflow.configuration import (
     texts_used,
 )
 from scripts.workflow.suites import (
+    ability_tables,
+    asked_of,
+    asked_steps,
     bounded_of,
-    earlier_span,
     fetched_of,
     final_span,
     final_step,
@@ -36,11 +38,13 @@ from scripts.workflow.suites import (
     head_tables,
     held_out_of,
     hub_names,
+    made_items,
     measured_of,
     measured_tables,
     measuring_of,
     ranks_of,
     source_of,
+    span_served,
     span_steps,
     steps_of,
     suite_audit,
@@ -52,6 +56,7 @@ from scripts.workflow.suites import (
     suite_tokens,
     suites_from,
     swept_of,
+    task_folders,
     training_of,
     word_texts,
     word_tokens,
@@ -93,8 +98,10 @@ include: "rules/checkpoints.smk"
 include: "rules/metrics.smk"
 include: "rules/heads.smk"
 include: "rules/scaling.smk"
+include: "rules/abilities.smk"
 include: "rules/report/checkpoints.smk"
 include: "rules/report/scaling.smk"
+include: "rules/report/abilities.smk"
 include: "rules/report/heads.smk"
 include: "rules/report/ngrams.smk"
 include: "rules/report.smk"

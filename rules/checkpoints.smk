@@ -61,16 +61,11 @@ rule checkpoint_audit:
         "../scripts/checkpoints/checkpoint_audit.py"
 
 
-# Bounds what lies on disk: a span's turn comes when the one `checkpoints.prefetch` before it is measured, and deleted.
+# Bounds what lies on disk: a span's turn comes when the one `checkpoints.prefetch` before it has served all, and is deleted.
 # An empty file that the download takes for ancient, so that another prefetch does not fetch and measure all anew.
 rule checkpoint_turn:
     input:
-        lambda wildcards: collect(
-            "<results>/metrics/{suite}/{model}/{span}/checkpoint_metrics.parquet",
-            suite=wildcards.suite,
-            model=wildcards.model,
-            span=earlier_span(config, wildcards.suite, wildcards.span),
-        ),
+        lambda wildcards: span_served(config, wildcards.suite, wildcards.model, wildcards.span),
     output:
         touch("<results>/checkpoints/{suite}/{model}/turns/{span}"),
     wildcard_constraints:

@@ -44,6 +44,27 @@ def load_model(folder: str | Path, dtype: torch.dtype, device: str = "cpu") -> A
     return model.to(device)
 
 
+def find_device(name: str, key: str) -> str:
+    """The device that the config names under `key`. Raises InputError if there is none."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"{key} is cuda, but PyTorch finds no CUDA device here; allowed here is cpu")
+    return name
+
+
+def settle(bad: list[str], good: int, policy: str) -> None:
+    """Raise InputError if there are bad checkpoints, and the suite does not say to go on without them, or all are bad.
+
+    `bad` has a line for each, `good` is the number of the others.
+    """
+    for line in bad:
+        log.warning(line)
+    others = f" (and {len(bad) - 1} more, see the log)" if len(bad) > 1 else ""
+    if bad and not good:  # which is the config's fault rather than the checkpoints'
+        raise InputError(f"{bad[0]}{others}; none could be measured")
+    if bad and policy == "refuse":
+        raise InputError(f"{bad[0]}{others}; with bad_checkpoints: skip they are left out")
+
+
 def _check_header(path: Path) -> None:
     """Raise InputError if the file's header cannot be read, or names more bytes than there are."""
     from safetensors import SafetensorError, safe_open

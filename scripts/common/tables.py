@@ -104,6 +104,14 @@ def write_tables(name: str, path: str | Path, parts: Iterable[Mapping[str, Any]]
             writer.write_table(table, row_group_size=ROW_GROUP)
 
 
+def write_rows(name: str, path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the table `name` of rows, of which there may be none; what else a row holds is left out.
+
+    Raises ValueError as `make_table`, and KeyError if a row lacks a column.
+    """
+    write_tables(name, path, [{column: [row[column] for row in rows] for column in table_columns(name)}])
+
+
 def write_csv(name: str, path: str | Path, frame: Any) -> None:
     """Write a small table for people: a pandas frame, checked as `make_table` does; NaN is an empty cell."""
     _check_frame(name, frame)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.common.bootstrap import interval, resampled_means
 from scripts.common.jobs import job, progress
 from scripts.common.recipe import Numerics
 from scripts.common.tables import arrow_schema, read_table, write_tables
 from scripts.heads.frozen import HeadStates, read_head_states
 from scripts.heads.head import Factors, token_losses
-from scripts.heads.intervals import interval, resampled_means
 from scripts.heads.loss_bounds import Bounds, Sample, bounds, describe
 from scripts.heads.refit import refit
 from scripts.heads.truncation import CUTS, cut

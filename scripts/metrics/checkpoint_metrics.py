@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scripts.common.checkpoint_files import checkpoints, load_model
+from scripts.common.checkpoint_files import checkpoints, find_device, load_model, settle
 from scripts.common.held_out import split_documents
-from scripts.common.jobs import InputError, job, log, progress
+from scripts.common.jobs import InputError, job, progress
 from scripts.common.tables import arrow_schema, read_table, write_tables
 from scripts.common.token_files import Tokens, open_tokens
 from scripts.common.tokenizer_files import load_tokenizer
@@ -56,13 +56,6 @@ def make_task(files: Any, definition: dict[str, Any], metrics: dict[str, Any], h
         words = [open_tokens(record) for record in files.words_records]
         text = read_text(words, [str(table) for table in files.words_texts], wanted["tokens"])
     return Task(sample, token_counts(shards), metrics["batch_size"], metrics["unargmaxable"], text, first)
-
-
-def find_device(name: str) -> str:
-    """The device named in the config. Raises InputError if there is none."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("metrics.device is cuda, but PyTorch finds no CUDA device here; allowed here is cpu")
-    return name
 
 
 def loaded(paths: Sequence[Path], dtype: torch.dtype) -> Iterator[Any]:
@@ -116,17 +109,6 @@ def measure_all(
     return measured, bad
 
 
-def settle(bad: list[str], measured: int, policy: str) -> None:
-    """Raises InputError if there are bad checkpoints, and the suite does not say to go on without them, or all are."""
-    for line in bad:
-        log.warning(line)
-    others = f" (and {len(bad) - 1} more, see the log)" if len(bad) > 1 else ""
-    if bad and not measured:  # which is the config's fault rather than the checkpoints'
-        raise InputError(f"{bad[0]}{others}; none could be measured")
-    if bad and policy == "refuse":
-        raise InputError(f"{bad[0]}{others}; with bad_checkpoints: skip they are left out")
-
-
 def duplicates(audit: str | None) -> dict[int, int]:
     """The steps that are another's twin, by the audit, and that other step."""
     if not audit:
@@ -146,7 +128,7 @@ def parts(measured: dict[int, Measured], name: str, keys: dict[str, Any], more: 
 def main(files: Any, output: Any, definition: dict[str, Any], options: Any, keys: dict[str, Any]) -> None:
     """Measure all checkpoints of a span and write the four tables, or none of them."""
     metrics = options.metrics
-    device, dtype = find_device(metrics["device"]), getattr(torch, definition.get("dtype", "float32"))
+    device, dtype = find_device(metrics["device"], "metrics.device"), getattr(torch, definition.get("dtype", "float32"))
     found = checkpoints(files.checkpoints)
     task = make_task(files, definition, metrics, options.held_out)
     measured, bad = measure_all(found, task, dtype, device)

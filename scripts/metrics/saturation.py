@@ -16,70 +16,28 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from scripts.common.jobs import InputError, job
-from scripts.common.tables import read_table, table_columns, write_tables
+from scripts.common.rise import rise
+from scripts.common.tables import read_table, table_columns, write_rows
 from scripts.metrics.onsets import Numbers, anisotropy_saturation, entropy_saturation, saturation_row
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-SAMPLES = 2000  # bootstrap samples
 SEED = 0
-BLOCK = 4_000_000  # numbers in memory at once: bootstrap samples times sequences
 ANISOTROPY = ["anisotropy", "anisotropy_centred"]
 ENTROPY = ["singular_entropy", "singular_entropy_centred"]
 EXACT_MODELS = 8  # all orders of so many models are tried, of more a random sample
 ORDERS = 100_000
 
 
-def loss_rise(
-    losses: Numbers, tokens: Numbers, samples: int = SAMPLES, seed: int = SEED
-) -> tuple[float | None, float | None]:
-    """The 95 % interval of how far the final loss lies above the best, paired over sequences.
-
-    losses (steps, sequences) in nats, the last row is the final checkpoint; tokens (sequences,). The least of many
-    noisy means is too low, so a best step chosen and judged on the same sequences finds a rise where there is none.
-    Each bootstrap sample therefore cuts the sequences into random halves and resamples within each; the step that is
-    best on one half is judged on the other, then the other way round, and the mean of the two is kept. If the final
-    step is truly the best, the expected value is at most 0, so an interval above 0 errs on the safe side. The interval
-    says what other text would give, not what another seed of training would. (None, None) below four sequences.
-    """
-    count = losses.shape[1]
-    if count < 4:
-        return None, None
-    random = np.random.default_rng(seed)
-    rises = []
-    for size in _blocks(samples, max(1, BLOCK // count)):
-        halves = [(counts * tokens) / (counts @ tokens)[:, None] for counts in _resampled_halves(random, size, count)]
-        means = [weights @ losses.T for weights in halves]  # each (size, steps)
-        chosen = [one.argmin(1) for one in means]
-        rows = np.arange(size)
-        rises.append(sum(one[:, -1] - one[rows, best] for one, best in zip(means, chosen[::-1], strict=True)) / 2)
-    low, high = np.quantile(np.concatenate(rises), [0.025, 0.975])
-    return float(low), float(high)
-
-
-def _blocks(total: int, size: int) -> Iterator[int]:
-    for start in range(0, total, size):
-        yield min(size, total - start)
-
-
-def _resampled_halves(random: np.random.Generator, size: int, count: int) -> Iterator[Numbers]:
-    """For both halves of `size` random cuts of `count` things: how often each is drawn, (size, count)."""
-    order = random.permuted(np.tile(np.arange(count), (size, 1)), axis=1)
-    for half in (order[:, : count // 2], order[:, count // 2 :]):
-        picks = np.take_along_axis(half, random.integers(half.shape[1], size=half.shape), axis=1)
-        flat = (picks + np.arange(size)[:, None] * count).ravel()
-        yield np.bincount(flat, minlength=size * count).reshape(size, count).astype(np.float64)
-
-
 def loss_saturation(steps: NDArray[np.int64], losses: Numbers, tokens: Numbers) -> dict[str, Any]:
     """The loss saturates if its rise from the best step to the final one has an interval above 0.
 
-    The interval is free of the choice of the best step (`loss_rise`), best and difference are as seen.
+    The interval is free of the choice of the best step (`scripts/common/rise.py`), best and difference are as seen.
     """
     means = losses @ tokens / tokens.sum()
     best = int(means.argmin())
-    low, high = loss_rise(losses, tokens) if len(steps) > 1 else (None, None)
+    low, high = rise(losses, tokens) if len(steps) > 1 else (None, None)
     saturates = low is not None and low > 0
     return saturation_row(steps, means, best, steps[best] if saturates else None) | {
         "difference_low": low,
@@ -159,10 +117,6 @@ def read_models(table: str, paths: Iterable[str]) -> pd.DataFrame:
     return pd.concat([frame.astype({"suite": str, "model": str}) for frame in frames], ignore_index=True)
 
 
-def _columns(name: str, rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    return {column: [row[column] for row in rows] for column in table_columns(name)}
-
-
 if __name__ == "__main__":
     with job(snakemake):
         metrics = read_models("checkpoint_metrics", snakemake.input.metrics)
@@ -170,6 +124,6 @@ if __name__ == "__main__":
         rows = [
             row for model, group in metrics.groupby("model", sort=False) for row in model_rows(group, losses[model])
         ]
-        write_tables("saturation", snakemake.output.saturation, [_columns("saturation", rows)])
+        write_rows("saturation", snakemake.output.saturation, rows)
         pairs = list(correlation_rows(pd.DataFrame(rows, columns=list(table_columns("saturation")))))
-        write_tables("onset_correlation", snakemake.output.correlation, [_columns("onset_correlation", pairs)])
+        write_rows("onset_correlation", snakemake.output.correlation, pairs)

@@ -6,6 +6,7 @@ import pandas as pd
 
 from scripts.common.jobs import job
 from scripts.common.tables import read_csv, write_csv
+from scripts.report.claims_abilities import ability_claims
 from scripts.report.claims_checkpoints import checkpoint_rows
 from scripts.report.claims_heads import head_claims
 from scripts.report.claims_ngrams import ngram_rows
@@ -21,6 +22,12 @@ if __name__ == "__main__":
             read_csv("table_saturation", files.saturation), read_csv("onset_correlation", files.correlation)
         )
         rows += scaling_rows(read_csv("scaling_fit", files.scaling))
+        rows += ability_claims(
+            read_csv("table_1", files.table_1),
+            read_csv("ability_saturation", files.lost),
+            read_csv("emergence_fits", files.emergence),
+            read_csv("equal_loss", files.equal_loss),
+        )
         rows += head_claims(
             read_csv("head_thresholds", files.thresholds), read_csv("loss_expansion_orders", files.orders)
         )

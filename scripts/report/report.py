@@ -27,6 +27,11 @@ SECTIONS = {
         "figure_centred": "Raw against centred: what softmax cannot see",
         "figure_precision": "Rounding: what logits in half precision cost",
     },
+    "abilities": {
+        "figure_natural_experiments": "The same width, other optimisation",
+        "figure_emergence": "Ability against loss",
+        "figure_equal_loss": "Ability at equal loss, before and after saturation",
+    },
     "bottleneck": {
         "figure_6": "Figure 6: heads of constrained rank",
         "figure_6_controls": "Figure 6, controls: what the start of a head costs",
@@ -49,6 +54,11 @@ TABLES = {  # by the name that the template knows: the table's schema
     "checkpoints": "table_checkpoints",
     "scaling": "scaling_fit",
     "gaps": "scaling_gaps",
+    "table_1": "table_1",
+    "lost": "ability_saturation",
+    "emergence": "emergence_fits",
+    "sizes": "emergence_sizes",
+    "equal_loss": "equal_loss",
     "heads": "table_heads",
     "bottleneck": "bottleneck_bound",
     "thresholds": "head_thresholds",

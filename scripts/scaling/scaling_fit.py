@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scripts.common.bootstrap import interval
 from scripts.common.jobs import job, log, progress
-from scripts.common.tables import arrow_schema, read_table, write_tables
+from scripts.common.tables import read_table, write_rows
 from scripts.scaling.counts import COUNTS, parameters
 from scripts.scaling.law import CONSTANTS, NAMES, Law, Points, fit, points
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 SEED = 0
-LEVEL = 0.95
 CHUNK = 50  # bootstrap samples that a process fits at a time
 LEAST_POINTS = 4  # for each free constant, if all five are
 LEAST_SIZES = 3  # of the models in a sample: fewer do not tell A from α
@@ -75,28 +75,20 @@ def bootstrap(given: Points, fixed: dict[str, float], start: Law, samples: int, 
     return [law for part in progress(parts, f"bootstraps {name}", len(chunks), "chunk") for law in part]
 
 
-def interval(values: NDArray[np.float64]) -> tuple[float | None, float | None]:
-    """The middle 95 % of bootstrap values; empty of fewer than two."""
-    known = values[np.isfinite(values)]
-    if len(known) < 2:
-        return None, None
-    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
-
-
 def gaps(law: Law, rows: pd.DataFrame, count: str) -> NDArray[np.float64]:
     """How far losses lie above the law, as a share of it."""
     return (rows.loss_nats / law.loss(parameters(rows, count), rows.tokens) - 1).to_numpy(float)
 
 
-def held_out_errors(rows: pd.DataFrame, variant: Variant) -> NDArray[np.float64]:
-    """The same of each model, from a fit that does not know it; NaN with too few other sizes."""
+def held_out_errors(rows: pd.DataFrame, variant: Variant, start: Law) -> NDArray[np.float64]:
+    """The same of each model, from a fit without it that goes on from `start`; NaN with too few other sizes."""
     sizes = parameters(rows, variant.count)
     found = np.full(len(rows), np.nan)
     for size in sizes.unique():
         others, own = rows[sizes != size], (sizes == size).to_numpy()
         if parameters(others, variant.count).nunique() >= max(LEAST_SIZES, len(NAMES) - len(variant.fixed)):
-            law, _ = fit(points(parameters(others, variant.count), others.tokens, others.loss_nats), variant.fixed)
+            given = points(parameters(others, variant.count), others.tokens, others.loss_nats)
+            law, _ = fit(given, variant.fixed, start.theta()[None])
             found[own] = gaps(law, rows[own], variant.count)
     return found
 
@@ -112,6 +104,7 @@ def fit_data(rows: pd.DataFrame, samples: int, pool: Executor) -> Iterator[tuple
     """For each variant that the points allow, its row of `scaling_fit`, and the rows of `scaling_gaps`."""
     keys = {key: rows[key].iloc[0] for key in ("source", "suite")}
     ends = rows[rows.checkpoint.isin(["final", "best"])].drop_duplicates(["model", "checkpoint"])
+    known: dict[tuple[tuple[float, ...], str], tuple[Law, float, list[Law]]] = {}
     for variant in variants():
         seen = fitted_rows(rows, variant)
         sizes = parameters(seen, variant.count)
@@ -121,10 +114,13 @@ def fit_data(rows: pd.DataFrame, samples: int, pool: Executor) -> Iterator[tuple
         if variant.fixed and (seen.loss_nats <= _rest(variant.fixed, seen.tokens)).any():
             log.warning("%s %s: the constants %s leave no loss to N", *keys.values(), variant.constants)
             continue
-        given = points(sizes, seen.tokens, seen.loss_nats)
-        law, least = fit(given, variant.fixed)
-        name = f"{keys['suite'] or 'paper'} {variant.count} {variant.constants}"
-        laws = bootstrap(given, variant.fixed, law, samples, pool, name)
+        same = (tuple(sizes), variant.constants)  # nominal sizes are total ones where no name says otherwise
+        if same not in known:
+            given = points(sizes, seen.tokens, seen.loss_nats)
+            law, least = fit(given, variant.fixed)
+            name = f"{keys['suite'] or 'paper'} {variant.count} {variant.constants}"
+            known[same] = law, least, bootstrap(given, variant.fixed, law, samples, pool, name)
+        law, least, laws = known[same]
         named = {**keys, "parameters_counted": variant.count, "constants": variant.constants}
         yield (
             {**named, **_constants(law, laws), "objective": least, "points": len(seen), "models": seen.model.nunique()}
@@ -163,7 +159,7 @@ def _gap_rows(
 ) -> list[dict[str, Any]]:
     own, others = gaps(law, ends, variant.count), np.array([gaps(one, ends, variant.count) for one in laws])
     finals = seen[seen.checkpoint == "final"]
-    errors = dict(zip(finals.model, held_out_errors(finals, variant), strict=True)) if variant.fixed else {}
+    errors = dict(zip(finals.model, held_out_errors(finals, variant, law), strict=True)) if variant.fixed else {}
     rows = []
     for place, row in enumerate(ends.itertuples()):
         low, high = interval(others[:, place]) if len(laws) else (None, None)
@@ -239,8 +235,7 @@ def main(files: Any, output: Any, options: Any, threads: int) -> None:
         found = [pair for rows in data if len(rows) for pair in fit_data(rows, options.bootstraps, pool)]
     tables = {"scaling_fit": [row for row, _ in found], "scaling_gaps": [row for _, rows in found for row in rows]}
     for name, path in zip(tables, (output.fits, output.gaps), strict=True):
-        columns = {column: [row[column] for row in tables[name]] for column in arrow_schema(name).names}
-        write_tables(name, path, [columns])
+        write_rows(name, path, tables[name])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 from scripts.common.jobs import InputError
 from scripts.corpus.local_files import find_files
 from scripts.corpus.synthetic import SyntheticLanguage
-from scripts.workflow.suites import check_suite, head_texts, suite_models
+from scripts.workflow.suites import check_suite, head_texts, suite_models, task_folders
 
 SCHEMA_FILE = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 # JSON Schema takes 5.0 for an integer; a range, a file name or a seed does not.
@@ -127,7 +127,23 @@ def _check_references(config: dict[str, Any]) -> None:
     _check_names("heads.models", config["heads"]["models"], models)
     _check_names("scaling.suites", config["scaling"]["suites"], config["checkpoints"]["suites"])
     _check_names("scaling.fit_from", config["scaling"]["fit_from"], config["scaling"]["suites"])
+    _check_abilities(config)
     _check_names("report.published", config["report"]["published"], config["tokenizers"])
+
+
+def _check_abilities(config: dict[str, Any]) -> None:
+    abilities = config["abilities"]
+    _check_names("abilities.suites", abilities["suites"], config["checkpoints"]["suites"])
+    for number, step in enumerate(abilities["steps"] if abilities["steps"] != "all" else []):
+        if isinstance(step, dict) and step["first"] > step["last"]:
+            raise InputError(
+                f"abilities.steps[{number}] runs from {step['first']} to {step['last']}; allowed: first <= last"
+            )
+    if abilities["suites"] and not [task for suite in abilities["suites"] for task in task_folders(config, suite)]:
+        raise InputError("abilities.tasks holds no task that can be asked; allowed: tasks, or no abilities.suites")
+    for key, exists in (("storycloze", Path.is_file), ("pythia_checkout", Path.is_dir)):
+        if abilities[key] is not None and not exists(Path(abilities[key])):
+            raise InputError(f"abilities.{key} is {abilities[key]!r}; there is nothing of that name")
 
 
 def _check_corpus(key: str, definition: dict[str, Any]) -> None:

@@ -14,6 +14,11 @@ def steps_of(definition: dict[str, Any]) -> list[int] | None:
     steps = definition.get("steps", "all")
     if steps == "all":
         return None if MARK in _pattern(definition) else [0]
+    return listed_steps(steps)
+
+
+def listed_steps(steps: list[Any]) -> list[int]:
+    """The steps of a list of steps and of ranges {first, last, every}, in order."""
     listed: set[int] = set()
     for step in steps:
         listed.update([step] if isinstance(step, int) else range(step["first"], step["last"] + 1, step["every"]))
@@ -56,6 +61,14 @@ def earlier_span(config: dict[str, Any], suite: str, span: str) -> list[str]:
     spans = suite_spans(config, suite)
     place = spans.index(span) - config["checkpoints"]["prefetch"]
     return spans[place : place + 1] if place >= 0 else []
+
+
+def span_served(config: dict[str, Any], suite: str, model: str, span: str) -> list[str]:
+    """What all rules make of the span that must be gone before this one is fetched."""
+    made = [f"<results>/metrics/{suite}/{model}/{{}}/checkpoint_metrics.parquet"]
+    if suite in config["abilities"]["suites"]:
+        made.append(f"<results>/abilities/{suite}/{model}/{{}}/ability_scores.parquet")
+    return [path.format(earlier) for earlier in earlier_span(config, suite, span) for path in made]
 
 
 def suites_from(config: dict[str, Any], *sources: str) -> str:
@@ -284,4 +297,50 @@ def head_tables(config: dict[str, Any], table: str) -> list[str]:
         f"<results>/heads/{suite}/{model}/{job}/{table}.parquet"
         for suite, model in head_models(config)
         for job in head_jobs(config)
+    ]
+
+
+MADE_TASKS = ["cloze", "next_sentence"]  # of held-out text; others are the harness's
+ASKED = ("batch_size", "device", "limit", "num_fewshot")
+
+
+def asked_of(config: dict[str, Any]) -> dict[str, Any]:
+    """What decides how a checkpoint is asked."""
+    return _part(config["abilities"], *ASKED)
+
+
+def asked_steps(config: dict[str, Any]) -> list[int] | None:
+    """The steps whose checkpoints are asked; None for all."""
+    steps = config["abilities"]["steps"]
+    return None if steps == "all" else listed_steps(steps)
+
+
+def made_items(config: dict[str, Any]) -> dict[str, Any]:
+    """What decides the items of the tasks that are made here."""
+    return _part(config["abilities"], "items", "context", "seed")
+
+
+def asked_tasks(config: dict[str, Any]) -> list[str]:
+    """The tasks of the harness that can be had: without its file, StoryCloze is left out."""
+    abilities = config["abilities"]
+    named = [task for task in abilities["tasks"] if task not in MADE_TASKS]
+    return [task for task in named if abilities["storycloze"] or not task.startswith("storycloze")]
+
+
+def task_folders(config: dict[str, Any], suite: str) -> list[str]:
+    """The folders of the tasks that a suite is asked."""
+    made = [task for task in config["abilities"]["tasks"] if task in MADE_TASKS]
+    return [
+        *(f"<results>/abilities/tasks/{suite}/{task}" for task in made),
+        *(f"<results>/abilities/data/{task}" for task in asked_tasks(config)),
+    ]
+
+
+def ability_tables(config: dict[str, Any], table: str) -> list[str]:
+    """A table of every span of every model that is asked."""
+    return [
+        f"<results>/abilities/{suite}/{model}/{span}/{table}.parquet"
+        for suite in config["abilities"]["suites"]
+        for model in suite_models(config, suite)
+        for span in suite_spans(config, suite)
     ]

@@ -6,9 +6,10 @@ import pytest
 from scipy import stats
 
 from scripts.common.jobs import InputError
+from scripts.common.rise import rise, rise_of_estimates
 from scripts.common.tables import read_table
 from scripts.metrics.onsets import anisotropy_saturation, entropy_saturation
-from scripts.metrics.saturation import correlation_rows, loss_rise, loss_saturation, model_rows, onset_correlation
+from scripts.metrics.saturation import correlation_rows, loss_saturation, model_rows, onset_correlation
 from tests.report.suite_tables import checkpoint_metrics, published_pythia, sequence_losses, write_suite
 
 STEPS = np.arange(0, 2001, 100)
@@ -26,7 +27,7 @@ def test_intervals_cover_the_true_rise():
     random = np.random.default_rng(1)
     curve = np.concatenate([np.linspace(1, 0, 10), np.linspace(0, 0.1, 20)])
     tokens = np.full(100, 128.0)
-    found = [loss_rise(simulated(random, curve), tokens, 300, seed) for seed in range(200)]
+    found = [rise(simulated(random, curve), tokens, 300, seed) for seed in range(200)]
     covered = np.mean([low <= 0.1 <= high for low, high in found])
     assert 0.91 <= covered <= 1
     assert all(low > 0 for low, _ in found)
@@ -37,9 +38,9 @@ def test_choosing_the_best_step_finds_no_rise_where_there_is_none():
     curve = np.concatenate([np.linspace(1, 0, 10), np.zeros(40)])
     tokens = np.full(60, 128.0)
     data = [simulated(random, curve, 60) for _ in range(150)]
-    false = np.mean([loss_rise(losses, tokens, 300, seed)[0] > 0 for seed, losses in enumerate(data)])
+    false = np.mean([rise(losses, tokens, 300, seed)[0] > 0 for seed, losses in enumerate(data)])
     naive = [losses[-1] - losses[losses.mean(1).argmin()] for losses in data]
-    biased = np.mean([stats.ttest_1samp(rise, 0, alternative="greater").pvalue < 0.025 for rise in naive])
+    biased = np.mean([stats.ttest_1samp(one, 0, alternative="greater").pvalue < 0.025 for one in naive])
     assert false <= 0.05
     assert biased > 0.15  # without the two halves, though .025 is asked for
 
@@ -57,8 +58,8 @@ def test_known_losses():
 def test_same_seed_same_interval_and_blocks_change_nothing_but_the_draws():
     losses = simulated(np.random.default_rng(3), RISES)
     tokens = np.ones(100)
-    assert loss_rise(losses, tokens) == loss_rise(losses, tokens)
-    assert loss_rise(losses[:, :3], tokens[:3]) == (None, None)
+    assert rise(losses, tokens) == rise(losses, tokens)
+    assert rise(losses[:, :3], tokens[:3]) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -177,3 +178,18 @@ def test_checkpoints_measured_on_different_sequences_are_refused(change):
         losses.loc[70, "tokens"] = 21
     with pytest.raises(InputError, match=r"metrics of s/m: .* the same sequences; delete the tables"):
         model_rows(metrics, losses)
+
+
+@pytest.mark.parametrize("error", [0.01, 0.03])
+def test_estimates_with_errors_are_judged_as_safely(error):
+    random = np.random.default_rng(4)
+    flat = np.concatenate([np.linspace(1, 0, 10), np.zeros(17)])
+    rising = np.concatenate([np.linspace(1, 0, 10), np.linspace(0, 0.1, 17)])
+    errors = np.full(27, error)
+    noise = error * random.standard_normal((300, 27))
+    false = [rise_of_estimates(flat + one, errors, 300, seed)[0] > 0 for seed, one in enumerate(noise)]
+    found = np.array([rise_of_estimates(rising + one, errors, 300, seed) for seed, one in enumerate(noise)])
+    assert np.mean(false) <= 0.02
+    assert np.mean((found[:, 0] <= 0.1) & (found[:, 1] >= 0.1)) >= 0.95
+    naive = [(one[-1] - one.min()) > 1.96 * np.sqrt(2) * error for one in flat + noise]
+    assert np.mean(naive) > 0.1  # the same without halves

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy.optimize import approx_fprime, minimize
 
+from scripts.common.bootstrap import interval
 from scripts.scaling.law import CONSTANTS, NAMES, PAPER, Law, fit, from_theta, objective, points
-from scripts.scaling.scaling_fit import bootstrap, interval, resamples
+from scripts.scaling.scaling_fit import bootstrap, resamples
 
 PUBLISHED = pd.read_csv("resources/figure_1b_published.csv")
 HELD = {"B": 410.7, "beta": 0.28, "E": 1.69}
