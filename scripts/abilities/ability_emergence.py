@@ -134,6 +134,7 @@ def needed_parameters(row: dict[str, Any], fits: pd.DataFrame, tokens: float) ->
         keys = {key: row[key] for key in POINT_KEYS}
         yield {
             **keys,
+            "kinked": row["kinked"],
             "parameters_counted": law.parameters_counted,
             "constants": law.constants,
             "tokens": tokens,

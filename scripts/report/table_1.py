@@ -43,7 +43,7 @@ def score_rows(source: str, scores: pd.DataFrame, least: int) -> Iterator[dict[s
     for column, (task, metric, scale) in COLUMNS.items():
         own = scores[(scores.task == task) & (scores.metric == metric) & (scores.num_fewshot == 0)].sort_values("step")
         if own.empty:
-            for definition, checkpoint in (("best of the column", "best"), ("least loss", "best"), ("", "final")):
+            for definition, checkpoint in (("best of the column", "best"), ("least loss", "best"), ("last step", "final")):
                 yield _row(source, definition, checkpoint, column, note="not available")
             continue
         best = own.value.idxmin() if scale == 1 else own.value.idxmax()
@@ -51,7 +51,7 @@ def score_rows(source: str, scores: pd.DataFrame, least: int) -> Iterator[dict[s
         for definition, checkpoint, place in (
             ("best of the column", "best", best),
             ("least loss", "best", nearest),
-            ("", "final", own.index[-1]),
+            ("last step", "final", own.index[-1]),
         ):
             row, half = own.loc[place], NORMAL * own.stderr.astype(float).fillna(float("nan"))[place]
             yield _row(
@@ -68,7 +68,7 @@ def score_rows(source: str, scores: pd.DataFrame, least: int) -> Iterator[dict[s
 
 def _row(source: str, definition: str, checkpoint: str, column: str, **found: Any) -> dict[str, Any]:
     unit = "%" if COLUMNS[column][2] == 100 else "perplexity"
-    empty = {"step": None, "value": None, "low": None, "high": None, "note": ""}
+    empty = {"step": None, "value": None, "low": None, "high": None, "note": None}
     about = {"source": source, "definition": definition, "checkpoint": checkpoint, "column": column, "unit": unit}
     return about | empty | found
 
