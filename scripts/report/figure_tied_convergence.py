@@ -69,7 +69,7 @@ def draw(drawn: pd.DataFrame) -> Figure:
 def _limit_differences(axis: Axes, curves: pd.DataFrame) -> None:
     """The start, where plain tying is far above, would hide all else: the axis shows what comes after."""
     axis.axhline(0, color="0.4", lw=0.8)
-    axis.set_ylabel("less that of plain tying")
+    axis.set_ylabel("loss less that of plain tying")
     late = curves[curves.step >= curves.step.max() * 0.02]
     if len(late):
         size = 1.2 * max(late.value.abs().max(), 1e-6)
@@ -78,6 +78,9 @@ def _limit_differences(axis: Axes, curves: pd.DataFrame) -> None:
 
 def _draw_differences(axis: Axes, rows: pd.DataFrame, label: str) -> None:
     names = in_order(rows.remedy)
+    if not names:
+        axis.set_axis_off()
+        return
     for place, name in enumerate(names):
         row, look = rows[rows.remedy == name].iloc[0], {**LOOKS[name], "linestyle": ""}
         axis.plot([row.value], [place], **{**look, "markersize": 5})

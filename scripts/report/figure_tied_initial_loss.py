@@ -162,6 +162,7 @@ def _draw_beside(axis: Axes, rows: pd.DataFrame, title: str) -> None:
     for series, look in marks.items():
         one = rows[rows.series == series]
         axis.plot(one.value, one.name.map(places), linestyle="", **look)
+        axis.hlines(one.name.map(places), one.low, one.high, color=look["color"], lw=1)
     for value in rows[rows.series == "log n"].value.unique():
         axis.axvline(value, color=PUBLISHED, lw=1.5, zorder=0)
 

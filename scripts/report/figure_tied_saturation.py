@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 COLUMNS = ["panel", "remedy", "step", "rank", "value", "low", "high"]
 OVER_STEPS = {
-    "anisotropy": "anisotropy of the last states",
-    "singular_entropy": "singular entropy of the head (nats)",
-    "singular_entropy_centred": "the same, mean row removed (nats)",
+    "anisotropy": "anisotropy",
+    "singular_entropy": "singular entropy (nats)",
+    "singular_entropy_centred": "centred singular entropy (nats)",
 }
-SPECTRUM = "singular value / largest, at the end, centred"
+SPECTRUM = "centred singular values, share"
 
 
 def curves_drawn(training: pd.DataFrame, spectra: pd.DataFrame) -> pd.DataFrame:
@@ -44,9 +44,9 @@ def draw(drawn: pd.DataFrame) -> Figure:
     axis = axes[1][1]
     draw_curves(axis, drawn[drawn.panel == "spectrum"], "rank")
     log_axis(axis)
-    axis.set_xlabel("rank of the singular value")
-    axis.set_ylabel(SPECTRUM, fontsize="small")
-    figure.suptitle("Heads and hidden states with each remedy; bands: 95 % intervals over seeds")
+    axis.set_xlabel("rank, at the end of the training")
+    axis.set_ylabel(SPECTRUM)
+    figure.suptitle("Heads and hidden states with each remedy; bands: 95 % intervals")
     figure_legend(figure, remedy_handles(drawn.remedy))
     return figure
 

@@ -54,7 +54,7 @@ def over_seeds(training: pd.DataFrame, column: str, keys: Sequence[str] = ("reme
 def step_axis(axis: Axes, last: int) -> None:
     """Steps from 0 on, as log(1 + step)."""
     axis.set_xscale("function", functions=(lambda step: np.log1p(np.maximum(step, 0)), np.expm1))
-    ticks = [0] + [2**power for power in range(1, 40, 2) if 2**power < 0.75 * last] + [last]
+    ticks = [0] + [2**power for power in range(1, 40, 2) if 2**power < 0.4 * last] + [last]
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.set_xlim(0, last)
     axis.set_xlabel("training step")

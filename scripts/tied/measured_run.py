@@ -43,7 +43,7 @@ class MeasuredRun:
         write_state(self.path, self.fingerprint, {**vars(state), "measured": self.measured})
 
 
-def measure(model: GPTNeoXForCausalLM, sample: Sample, batch_size: int) -> dict[str, Any]:
+def measure(model: GPTNeoXForCausalLM, sample: Sample, batch_size: int, name: str) -> dict[str, Any]:
     """Loss, geometry of the states that the head reads, and the head's spectrum, as in stage metrics.
 
     Raises InputError if the loss is not finite.
@@ -53,7 +53,7 @@ def measure(model: GPTNeoXForCausalLM, sample: Sample, batch_size: int) -> dict[
     losses = target_losses(model, states.flatten(0, 1), targets.flatten())
     loss = summarise(losses.double().cpu().numpy().reshape(sample.targets.shape))
     if not np.isfinite(loss.mean):
-        raise InputError("a held-out loss that is not finite; a lower learning rate helps")
+        raise InputError(f"model {name}: its held-out loss is not finite; lower its learning rate")
     head = model.lm_head.weight.detach()
     found, spectrum = anisotropy(states), head_spectrum(head, len(head))
     return {

@@ -58,21 +58,22 @@ def about(remedy: str, options: dict[str, Any], vocabulary_size: int) -> dict[st
 
 
 def train_one(
-    remedy: str, seed: int, options: dict[str, Any], ids: Any, facts: dict[str, Any], run: MeasuredRun
+    name: str, remedy: str, seed: int, options: dict[str, Any], ids: Any, vocabulary_size: int, run: MeasuredRun
 ) -> int:
     """Train the model of a seed, whose measurements `run` then has; gives its number of parameters."""
-    definition, length, name = {**options["model"], "seed": seed}, options["sequence_length"], f"{remedy}, seed {seed}"
+    length, model = options["sequence_length"], {**options["model"], "seed": seed}
     try:
         windows = Windows(ids, length, options["batch_size"], seed)
     except InputError as error:
         raise InputError(f"tied.training: {error}") from error
-    model = build(REMEDIES[remedy], definition, facts["vocabulary_size"], length, options["sigma"], name)
+    built = build(REMEDIES[remedy], model, vocabulary_size, length, options["sigma"], name)
     numerics = Numerics(options["device"], options["precision"])
-    log.info("%s: %d parameters", name, model.num_parameters())
-    train(model, windows, list(options["steps"]), definition["learning_rate"], numerics, run, name)
-    if (model.lm_head.weight is model.gpt_neox.embed_in.weight) != REMEDIES[remedy].tied:
+    train(built, windows, list(options["steps"]), model["learning_rate"], numerics, run, name)
+    if (built.lm_head.weight is built.gpt_neox.embed_in.weight) != REMEDIES[remedy].tied:
         raise RuntimeError(f"{name}: head and embedding are no longer what they were")
-    return sum(weights.numel() for weights in model.parameters())  # one matrix counts once
+    parameters = sum(weights.numel() for weights in built.parameters())  # one matrix counts once
+    log.info("%s: %d parameters, %.3f nats", name, parameters, run.measured[-1]["loss_nats"])
+    return parameters
 
 
 def main(records: list[str], remedy: str, params: Any, threads: int, output: Any) -> None:
@@ -85,6 +86,7 @@ def main(records: list[str], remedy: str, params: Any, threads: int, output: Any
     facts, folder = about(remedy, options, shards[0].vocabulary_size), Path(output.training).parent / "unfinished"
     rows, spectra = [], []
     for seed in options["seeds"]:
+        name = f"{remedy}, seed {seed}"
         fingerprint = fingerprint_of(
             remedy=remedy,
             seed=seed,
@@ -95,18 +97,17 @@ def main(records: list[str], remedy: str, params: Any, threads: int, output: Any
             threads=threads,
             code=getattr(params, "code", None),
         )
-        run = MeasuredRun(
-            folder / f"{seed}.pt", fingerprint, partial(measure, sample=sample, batch_size=options["batch_size"])
-        )
-        parameters = train_one(remedy, seed, options, ids, facts, run)
+        measuring = partial(measure, sample=sample, batch_size=options["batch_size"], name=name)
+        run = MeasuredRun(folder / f"{seed}.pt", fingerprint, measuring)
+        parameters = train_one(name, remedy, seed, options, ids, facts["vocabulary_size"], run)
         each = options["batch_size"] * options["sequence_length"]
         for found in run.measured:
             keys = {"remedy": remedy, "seed": seed, "step": found["step"]}
             rows.append({**facts, **found, **keys, "parameters": parameters, "tokens": each * found["step"]})
             spectra.append({**keys, **spectrum_columns(found)})
     write_tables("tied_spectrum", output.spectrum, spectra)
-    names = arrow_schema("tied_training").names
-    write_tables("tied_training", output.training, [{name: [row[name] for row in rows] for name in names}])
+    columns = {name: [row[name] for row in rows] for name in arrow_schema("tied_training").names}
+    write_tables("tied_training", output.training, [columns])
     shutil.rmtree(folder)
 
 
