@@ -31,7 +31,7 @@ WRONG = 0.01  # share of the loss, from which on a formula is said to break
 def usual_sigma(losses: pd.DataFrame) -> float:
     """The σ of the grid that is nearest to the usual one, on a logarithmic scale."""
     sigmas = losses[losses.remedy != "scaled"].sigma.unique()
-    return float(sigmas[np.abs(np.log(sigmas / USUAL)).argmin()])
+    return float(sigmas[np.abs(np.log(sigmas / USUAL)).argmin()]) if len(sigmas) else USUAL
 
 
 def loss_rows(plain: pd.DataFrame) -> pd.DataFrame:

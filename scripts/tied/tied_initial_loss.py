@@ -36,7 +36,7 @@ def remedy_rows(
         own, stream = first_embeddings(vocabulary_size, width, seed, rows, HEAD), HEAD
     sigmas = list(dict.fromkeys(remedy.sigma(sigma, vocabulary_size, width) for sigma in options["sigmas"]))
     sampled = sample_losses(states, own, embeddings(vocabulary_size, width, seed, stream), sigmas)
-    nothing_special = expected_loss(vocabulary_size, 0.0, 0.0)
+    log_size = expected_loss(vocabulary_size, 0.0, 0.0)
     for sigma, losses, own_logits in zip(sigmas, sampled.losses, sampled.own_logits, strict=True):
         loss, error = mean_error(losses)
         variance = remedy.power * width * sigma**2
@@ -46,8 +46,8 @@ def remedy_rows(
             "loss_nats": loss,
             "loss_error": error,
             "own_logit": float(own_logits.mean()),
-            "log_vocabulary_nats": nothing_special,
-            "page_nats": page_loss(vocabulary_size, width, sigma) if remedy.whole else nothing_special,
+            "log_vocabulary_nats": log_size,
+            "page_nats": page_loss(vocabulary_size, width, sigma) if remedy.whole else log_size,
             "expected_nats": expected_loss(vocabulary_size, sigma * remedy.trace(width), variance),
         }
 

@@ -215,6 +215,14 @@ def test_figure_tied_initial_loss_draws_samples_formulas_and_models():
     plt.close(figure)
 
 
+@pytest.mark.parametrize("remedies", [["scaled"], ["swap", "untied"], ["plain"]])
+def test_figure_tied_initial_loss_of_some_remedies_and_no_models(remedies):
+    losses = initial()[lambda rows: rows.remedy.isin(remedies)]
+    drawn = figure_tied_initial_loss.curves_drawn(losses, models()[:0])
+    assert set(drawn[drawn.panel == "remedies"].name) == set(remedies)
+    plt.close(figure_tied_initial_loss.draw(drawn))
+
+
 def test_errors_within_noise_are_not_drawn():
     losses = initial(0.0001).assign(loss_error=1.0)
     drawn = figure_tied_initial_loss.curves_drawn(losses, models())
