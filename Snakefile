@@ -61,6 +61,7 @@ from scripts.workflow.suites import (
     word_texts,
     word_tokens,
 )
+from scripts.workflow.tied import tied_of, tied_tables, tied_tokens, trained_remedies
 
 min_version("9.0")
 os.environ.update(PYTHONPATH=workflow.basedir)  # scripts import the project as `scripts`
@@ -99,11 +100,13 @@ include: "rules/metrics.smk"
 include: "rules/heads.smk"
 include: "rules/scaling.smk"
 include: "rules/abilities.smk"
+include: "rules/tied.smk"
 include: "rules/report/checkpoints.smk"
 include: "rules/report/scaling.smk"
 include: "rules/report/abilities.smk"
 include: "rules/report/heads.smk"
 include: "rules/report/ngrams.smk"
+include: "rules/report/tied.smk"
 include: "rules/report.smk"
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from scripts.common.bootstrap import SEED, interval
+from scripts.common.intervals import SEED, interval
 
 GRID = 80
 LEAST_MODELS = 5  # fewer cannot tell what is of the models and what is of the loss

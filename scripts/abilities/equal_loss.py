@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.common.bootstrap import SEED, interval
+from scripts.common.intervals import SEED, interval
 
 Array = NDArray[np.float64]
 

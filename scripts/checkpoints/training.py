@@ -2,18 +2,29 @@
 
 import math
 from collections.abc import Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from transformers import GPTNeoXForCausalLM
 
-from scripts.checkpoints.unfinished import State, Unfinished
+from scripts.checkpoints.unfinished import State
 from scripts.common.head_loss import head_loss
 from scripts.common.jobs import InputError, log, progress
 from scripts.common.recipe import BETAS, CLIP, EPSILON, WEIGHT_DECAY, Numerics, learning_rate
 from scripts.common.windows import Windows
 
 LOGGED = 100  # rows of the log, about
+
+
+class Keeper(Protocol):
+    """What becomes of a model at the steps that are kept, and where a training goes on from: `Unfinished` is one."""
+
+    def restore(self, steps: list[int]) -> State:
+        """The state to go on from: that of the last of the `steps` that was kept, or an empty one (step -1)."""
+
+    def keep(self, model: GPTNeoXForCausalLM, state: State) -> None:
+        """Do what is to be done with the model at one of the steps, and make it the state to go on from."""
 
 
 def make_optimizer(model: GPTNeoXForCausalLM) -> torch.optim.AdamW:
@@ -55,15 +66,15 @@ def train(
     steps: list[int],
     peak: float,
     numerics: Numerics,
-    unfinished: Unfinished,
+    keeper: Keeper,
     name: str,
 ) -> list[dict[str, float]]:
-    """Train to the last of `steps`, keep a checkpoint at each of them, and give the rows of the table `training_log`.
+    """Train to the last of `steps`, keep the model at each of them, and give the rows of the table `training_log`.
 
-    Goes on from the last checkpoint that an earlier run kept. Raises InputError if the loss is no longer finite.
+    Goes on from the last step that an earlier run kept. Raises InputError if the loss is no longer finite.
     """
     model.train().to(torch.device(numerics.device))
-    optimizer, state = make_optimizer(model), unfinished.restore(steps)
+    optimizer, state = make_optimizer(model), keeper.restore(steps)
     if state.step >= 0:
         log.info("going on from step %d", state.step)
         model.load_state_dict(state.model)
@@ -71,7 +82,7 @@ def train(
     kept, rows, every = set(steps), state.rows, max(1, steps[-1] // LOGGED)
     for step in _steps(state.step, steps[-1], name):
         if step in kept and step > state.step:
-            unfinished.keep(model, State(step, model.state_dict(), optimizer.state_dict(), rows))
+            keeper.keep(model, State(step, model.state_dict(), optimizer.state_dict(), rows))
         if step == steps[-1]:
             break
         loss = batch_loss(model, torch.from_numpy(windows.batch(step)).to(numerics.device), numerics)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.common.bootstrap import SAMPLES, SEED, interval
+from scripts.common.intervals import SAMPLES, SEED, interval
 
 BLOCK = 4_000_000  # numbers in memory at once: bootstrap samples times things
 

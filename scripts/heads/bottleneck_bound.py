@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.common.bootstrap import interval, resampled_means
+from scripts.common.intervals import interval, resampled_means
 from scripts.common.jobs import job, progress
 from scripts.common.recipe import Numerics
 from scripts.common.tables import arrow_schema, read_table, write_tables

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scripts.common.bootstrap import interval, resampled_means
+from scripts.common.intervals import interval, resampled_means
 from scripts.common.jobs import job
 from scripts.common.tables import arrow_schema, read_table, write_tables
 from scripts.heads.thresholds import fit

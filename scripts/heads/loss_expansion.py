@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scripts.common.bootstrap import interval, resampled_means
+from scripts.common.intervals import interval, resampled_means
 from scripts.common.jobs import job, progress
 from scripts.common.tables import write_tables
 from scripts.heads.expansion import optimum, order, random_problem

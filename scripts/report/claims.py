@@ -11,6 +11,7 @@ from scripts.report.claims_checkpoints import checkpoint_rows
 from scripts.report.claims_heads import head_claims
 from scripts.report.claims_ngrams import ngram_rows
 from scripts.report.claims_scaling import scaling_rows
+from scripts.report.claims_tied import tied_rows
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -36,5 +37,11 @@ if __name__ == "__main__":
             read_csv("table_7_controls", files.controls),
             str(options.sample_size),
             list(options.synthetic),
+        )
+        rows += tied_rows(
+            read_csv("tied_initial_loss", files.tied_losses),
+            read_csv("tied_moments", files.tied_moments),
+            read_csv("tied_models", files.tied_models),
+            read_csv("tied_comparison", files.tied_comparison),
         )
         write_csv("claims", snakemake.output[0], pd.DataFrame(rows))

@@ -39,6 +39,11 @@ SECTIONS = {
         "figure_9": "Figure 9: learning rates",
         "figure_bottleneck": "What heads of rank r lose, and at most",
     },
+    "tied": {
+        "figure_tied_initial_loss": "Shared embeddings: the loss at the start",
+        "figure_tied_convergence": "Shared embeddings: learning with each remedy",
+        "figure_tied_saturation": "Shared embeddings: do tied heads degenerate?",
+    },
     "rank": {
         "figure_7": "Figure 7: the rank of language",
         "figure_7_controls": "Figure 7, controls: language, or the size of the sample?",
@@ -63,6 +68,10 @@ TABLES = {  # by the name that the template knows: the table's schema
     "bottleneck": "bottleneck_bound",
     "thresholds": "head_thresholds",
     "orders": "loss_expansion_orders",
+    "tied_moments": "tied_moments",
+    "tied_models": "tied_models",
+    "tied_training": "table_tied_training",
+    "tied_comparison": "tied_comparison",
 }
 PACKED = 500_000  # bytes; larger tables of numbers are embedded compressed
 

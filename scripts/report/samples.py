@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy import stats
 
+from scripts.common.intervals import mean_interval
 from scripts.common.tables import read_table
 
 SAMPLE = ["corpus", "tokenizer", "order", "sample_size"]
@@ -17,16 +17,6 @@ def read_samples(table: str, paths: Iterable[str]) -> pd.DataFrame:
     """The table of that name, of every sample, as one frame."""
     frame = pa.concat_tables([read_table(table, path) for path in paths], unify_dictionaries=True).to_pandas()
     return frame.astype(dict.fromkeys(["corpus", "tokenizer", "sample_size", "weighting"], str))
-
-
-def mean_interval(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(3, ...) mean over the first axis, and the ends of its 95 % t-interval; NaN where there is one value only."""
-    count = len(values)
-    mean = values.mean(0)
-    if count < 2:
-        return np.stack([mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)])
-    half = stats.t.ppf(0.975, count - 1) * values.std(0, ddof=1) / np.sqrt(count)
-    return np.stack([mean, mean - half, mean + half])
 
 
 def grid(largest: int) -> NDArray[np.int64]:

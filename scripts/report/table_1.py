@@ -43,7 +43,11 @@ def score_rows(source: str, scores: pd.DataFrame, least: int) -> Iterator[dict[s
     for column, (task, metric, scale) in COLUMNS.items():
         own = scores[(scores.task == task) & (scores.metric == metric) & (scores.num_fewshot == 0)].sort_values("step")
         if own.empty:
-            for definition, checkpoint in (("best of the column", "best"), ("least loss", "best"), ("last step", "final")):
+            for definition, checkpoint in (
+                ("best of the column", "best"),
+                ("least loss", "best"),
+                ("last step", "final"),
+            ):
                 yield _row(source, definition, checkpoint, column, note="not available")
             continue
         best = own.value.idxmin() if scale == 1 else own.value.idxmax()

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scripts.common.bootstrap import interval
+from scripts.common.intervals import interval
 from scripts.common.jobs import job, log, progress
 from scripts.common.tables import read_table, write_rows
 from scripts.scaling.counts import COUNTS, parameters

@@ -15,6 +15,7 @@ from scripts.common.jobs import InputError
 from scripts.corpus.local_files import find_files
 from scripts.corpus.synthetic import SyntheticLanguage
 from scripts.workflow.suites import check_suite, head_texts, suite_models, task_folders
+from scripts.workflow.tied import check_tied, tied_text
 
 SCHEMA_FILE = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 # JSON Schema takes 5.0 for an integer; a range, a file name or a seed does not.
@@ -128,6 +129,9 @@ def _check_references(config: dict[str, Any]) -> None:
     _check_names("scaling.suites", config["scaling"]["suites"], config["checkpoints"]["suites"])
     _check_names("scaling.fit_from", config["scaling"]["fit_from"], config["scaling"]["suites"])
     _check_abilities(config)
+    _check_names("tied.training.corpus", [config["tied"]["training"]["corpus"]], config["corpora"])
+    _check_names("tied.training.tokenizer", [config["tied"]["training"]["tokenizer"]], config["tokenizers"])
+    check_tied(config)
     _check_names("report.published", config["report"]["published"], config["tokenizers"])
 
 
@@ -221,6 +225,7 @@ def texts_used(config: dict[str, Any]) -> list[dict[str, str]]:
     words = config["metrics"]["word_perplexity"]
     suites = [config["suites"][suite] for suite in config["checkpoints"]["suites"]] if words else []
     pairs = [(model["corpus"], model["tokenizer"]) for model in (*language_models(config), *head_texts(config))]
+    pairs += [(text["corpus"], text["tokenizer"]) for text in tied_text(config)]
     pairs += [(words["corpus"], suite["tokenizer"]) for suite in suites]
     return [{"corpus": corpus, "tokenizer": tokenizer} for corpus, tokenizer in dict.fromkeys(pairs)]
 

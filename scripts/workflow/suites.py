@@ -164,13 +164,13 @@ def _part(definition: dict[str, Any], *keys: str) -> dict[str, Any]:
 def suite_tokens(config: dict[str, Any], suite: str, kind: str) -> list[str]:
     """The token files, of a kind (their suffix), of the text that a suite is trained or measured on."""
     definition = config["suites"][suite]
-    return _tokens(config, definition["corpus"], definition["tokenizer"], kind)
+    return token_paths(config, definition["corpus"], definition["tokenizer"], kind)
 
 
 def word_tokens(config: dict[str, Any], suite: str, kind: str) -> list[str]:
     """The token files of the text whose words' perplexity is measured; none if the config names none."""
     words = config["metrics"]["word_perplexity"]
-    return _tokens(config, words["corpus"], config["suites"][suite]["tokenizer"], kind) if words else []
+    return token_paths(config, words["corpus"], config["suites"][suite]["tokenizer"], kind) if words else []
 
 
 def word_texts(config: dict[str, Any]) -> list[str]:
@@ -179,7 +179,8 @@ def word_texts(config: dict[str, Any]) -> list[str]:
     return [f"<results>/corpus/text/{words['corpus']}/{shard}.parquet" for shard in _shards(config)] if words else []
 
 
-def _tokens(config: dict[str, Any], corpus: str, tokenizer: str, kind: str) -> list[str]:
+def token_paths(config: dict[str, Any], corpus: str, tokenizer: str, kind: str) -> list[str]:
+    """The token files, of a kind (their suffix), of a corpus and tokenizer."""
     return [f"<results>/corpus/tokens/{corpus}/{tokenizer}/{shard}.{kind}" for shard in _shards(config)]
 
 

@@ -349,14 +349,22 @@ def test_tables_claims_and_page(empty, run_script, tmp_path):
     ngrams = {"table_7": str(tmp_path / "table_7.csv"), "controls": str(tmp_path / "table_7_controls.csv")}
     scaling = {"scaling": str(tmp_path / "scaling_fit.csv")}
     heads = {"thresholds": str(tmp_path / "head_thresholds.csv"), "orders": str(tmp_path / "loss_expansion_orders.csv")}
+    tied = {
+        f"tied_{name}": str(tmp_path / f"tied_{name}.csv")
+        for name in ("initial_loss", "moments", "models", "comparison")
+    }
+    for name, path in tied.items():
+        write_csv(name, path, pd.DataFrame(columns=list(table_columns(name))))
+    tied["tied_losses"] = tied.pop("tied_initial_loss")
+    others = {**scaling, **heads, **ngrams, **tied}
     run_script(
         "report/claims.py",
-        input={"saturation": files["saturation"], "correlation": files["correlation"], **scaling, **heads, **ngrams},
+        input={"saturation": files["saturation"], "correlation": files["correlation"], **others},
         output=[files["claims"]],
         params={"sample_size": 100_000, "synthetic": []},
     )
     claims = read_csv("claims", files["claims"])
-    assert len(claims) == 19
+    assert len(claims) == 27
     assert claims.claim.is_unique
     table = read_csv("table_saturation", files["saturation"])
     assert table.model.tolist() == ([] if empty else ["b", "a", "a", "a", "b"])
@@ -378,6 +386,9 @@ def test_tables_claims_and_page(empty, run_script, tmp_path):
         "scaling_fit",
         "head_thresholds",
         "loss_expansion_orders",
+        "tied_moments",
+        "tied_models",
+        "tied_comparison",
         "table_7",
         "table_7_controls",
     }
@@ -390,7 +401,7 @@ def page_of(tables):
         return render(
             template.read(),
             tables,
-            {"saturation": [], "bottleneck": [], "rank": []},
+            {"saturation": [], "bottleneck": [], "tied": [], "rank": []},
             {"config": config, "code_revision": None, "machine": machine},
         )
 

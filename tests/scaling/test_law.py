@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import approx_fprime, minimize
 
-from scripts.common.bootstrap import interval
+from scripts.common.intervals import interval
 from scripts.scaling.law import CONSTANTS, NAMES, PAPER, Law, fit, from_theta, objective, points
 from scripts.scaling.scaling_fit import bootstrap, resamples
 

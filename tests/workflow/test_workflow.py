@@ -21,11 +21,14 @@ SMOKE = ["--configfile", "config/smoke.yaml"]
 REPORT = {"provenance", "report", "all"}
 OF_SUITES = {f"figure_{name}" for name in ("1a", "2", "3", "4", "5", "centred", "precision")}
 OF_HEADS = {"figure_6", "figure_6_controls", "figure_8", "figure_9", "figure_bottleneck"}
-FIGURES = OF_SUITES | OF_HEADS | {"figure_1b", "figure_7", "figure_7_controls"}
+OF_TIED = {"figure_tied_initial_loss", "figure_tied_convergence", "figure_tied_saturation"}
+FIGURES = OF_SUITES | OF_HEADS | OF_TIED | {"figure_1b", "figure_7", "figure_7_controls"}
 BOUNDED = {"bottleneck_bound", "head_thresholds", "table_heads", "claims", *OF_HEADS}
 SWEPT = {"head_rank_sweep", *BOUNDED}
 SCALED = {"scaling_fit", "figure_1b", "table_scaling"}
 MEASURED = {"checkpoint_metrics", "saturation", "table_saturation", "table_checkpoints", *OF_SUITES, *SCALED}
+TIED_STARTS = {"table_tied", "figure_tied_initial_loss", "figure_tied_convergence", "claims"}
+TIED_TRAINED = {"tied_training", "tied_comparison", "figure_tied_saturation", *TIED_STARTS}
 CONTROLS = {"figure_7_controls", "table_7_controls"}
 SMOOTHED = {"ngram_language_model", "ngram_smoothed_spectrum"}
 
@@ -80,7 +83,15 @@ def test_every_output_is_there(finished):
             assert (results / "figures" / f"{figure}.{kind}").stat().st_size > 5000
         assert len(pd.read_csv(results / "figures" / f"{figure}.csv")) > 0, figure
     claims = read_csv("claims", results / "claims.csv")
-    verdicts = claims.set_index("claim").verdict
+    assert read_csv("table_tied_training", results / "tables" / "tied_training.csv").remedy.tolist() == [
+        "plain",
+        "scaled",
+        "swap",
+    ]
+    tied = claims[claims.paper == "kexue.fm 9698"]
+    untested = tied[tied.verdict == "not tested in this configuration"].claim.tolist()
+    assert untested == ["other_remedies_converge_alike"]  # there is one of them
+    verdicts = claims[claims.paper != "kexue.fm 9698"].set_index("claim").verdict
     assert verdicts.pop("gap_is_order_epsilon") == "reproduced"
     assert verdicts.pop("threshold_in_rank") != "not tested in this configuration"
     assert set(verdicts) <= {"not tested in this configuration", "not reproduced"}
@@ -102,7 +113,7 @@ def test_every_output_is_there(finished):
 def test_every_job_leaves_a_log_and_a_time(finished):
     logs = finished / "logs" / "smoke"
     names = {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.log")}
-    assert len(names) == 93
+    assert len(names) == 103
     assert {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.tsv")} == names
 
 
@@ -138,7 +149,16 @@ def test_a_fresh_clone_runs_nothing_again(finished):
         (
             "held_out/share",
             0.1,
-            {*CONTROLS, *SMOOTHED, "table_language_models", "checkpoint_train", *MEASURED, "head_states", *SWEPT},
+            {
+                *CONTROLS,
+                *SMOOTHED,
+                "table_language_models",
+                "checkpoint_train",
+                *MEASURED,
+                "head_states",
+                *SWEPT,
+                *TIED_TRAINED,
+            },
         ),
         ("metrics/tokens", 900, {"claims", *MEASURED}),
         ("metrics/batch_size", 8, {"claims", *MEASURED}),
@@ -149,6 +169,10 @@ def test_a_fresh_clone_runs_nothing_again(finished):
         ("heads/held_out_tokens", 600, {"head_states", *SWEPT}),
         ("heads/refit_iterations", 6, BOUNDED),
         ("heads/memory_mb", 3000, set()),
+        ("tied/initial/rows", 30, {"tied_initial_loss", *TIED_STARTS}),
+        ("tied/models/seed", 1, {"tied_models", *TIED_STARTS}),
+        ("tied/training/sigma", 0.5, TIED_TRAINED),
+        ("tied/memory_mb", 3000, set()),
         ("ngrams/memory_mb", 5000, set()),
         ("ngrams/threads", 2, set()),
     ],

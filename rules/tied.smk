@@ -1,0 +1,103 @@
+# One matrix for embedding and LM head: what a model starts with, and what remedies change.
+
+
+rule tied_initial_loss:
+    output:
+        losses=ensure("<results>/tied/tied_initial_loss.parquet", non_empty=True),
+        moments=ensure("<results>/tied/tied_moments.parquet", non_empty=True),
+    log:
+        "<logs>/tied/tied_initial_loss.log",
+    benchmark:
+        "<logs>/tied/tied_initial_loss.tsv"
+    conda:
+        "../envs/tied.yaml"
+    threads: config["tied"]["threads"]
+    resources:
+        mem_mb=config["tied"]["memory_mb"],
+        runtime=120,
+    params:
+        initial=lookup(within=config, dpath="tied/initial"),
+        remedies=lookup(within=config, dpath="tied/remedies"),
+        code=code_hash("tied/tied_initial_loss.py"),
+    message:
+        "Sample the loss that shared embeddings start with"
+    script:
+        "../scripts/tied/tied_initial_loss.py"
+
+
+rule tied_models:
+    output:
+        ensure("<results>/tied/tied_models.parquet", non_empty=True),
+    log:
+        "<logs>/tied/tied_models.log",
+    benchmark:
+        "<logs>/tied/tied_models.tsv"
+    conda:
+        "../envs/tied.yaml"
+    threads: config["tied"]["threads"]
+    resources:
+        mem_mb=config["tied"]["memory_mb"],
+        runtime=120,
+    params:
+        models=lookup(within=config, dpath="tied/models"),
+        code=code_hash("tied/tied_models.py"),
+    message:
+        "Run transformers' own models at their initialisation"
+    script:
+        "../scripts/tied/tied_models.py"
+
+
+rule tied_training:
+    input:
+        records=tied_tokens(config, "json"),
+        ids=tied_tokens(config, "bin"),
+        ends=tied_tokens(config, "ends.bin"),
+    output:
+        training=ensure("<results>/tied/{remedy}/tied_training.parquet", non_empty=True),
+        spectrum=ensure("<results>/tied/{remedy}/tied_spectrum.parquet", non_empty=True),
+    log:
+        "<logs>/tied/tied_training/{remedy}.log",
+    benchmark:
+        "<logs>/tied/tied_training/{remedy}.tsv"
+    wildcard_constraints:
+        remedy=r"[a-z_]+",
+    priority: 1  # long jobs before short ones
+    conda:
+        "../envs/tied.yaml"
+    threads: config["tied"]["threads"]
+    resources:
+        mem_mb=config["tied"]["memory_mb"],
+        gpu=int(config["tied"]["training"]["device"] == "cuda"),
+        runtime=1440,
+    params:
+        training=tied_of(config),
+        held_out=lookup(within=config, dpath="held_out"),
+        code=code_hash("tied/tied_training.py"),
+    message:
+        "Train models with the remedy {wildcards.remedy}"
+    script:
+        "../scripts/tied/tied_training.py"
+
+
+rule tied_comparison:
+    input:
+        tied_tables(config, "tied_training"),
+    output:
+        runs=ensure("<results>/tied/tied_runs.parquet", non_empty=True),
+        comparison=ensure("<results>/tied/tied_comparison.parquet", non_empty=True),
+    log:
+        "<logs>/tied/tied_comparison.log",
+    benchmark:
+        "<logs>/tied/tied_comparison.tsv"
+    conda:
+        "../envs/tied.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code_hash("tied/tied_comparison.py"),
+    message:
+        "Compare the remedies"
+    script:
+        "../scripts/tied/tied_comparison.py"
