@@ -17,7 +17,7 @@ from scripts.common.held_out import split_documents
 from scripts.common.jobs import InputError, job, log
 from scripts.common.recipe import Numerics
 from scripts.common.resume import fingerprint_of
-from scripts.common.tables import arrow_schema, write_tables
+from scripts.common.tables import write_rows, write_tables
 from scripts.common.token_files import Tokens, open_tokens
 from scripts.common.windows import Windows
 from scripts.metrics.sample import Sample, draw_sample
@@ -106,8 +106,7 @@ def main(records: list[str], remedy: str, params: Any, threads: int, output: Any
             rows.append({**facts, **found, **keys, "parameters": parameters, "tokens": each * found["step"]})
             spectra.append({**keys, **spectrum_columns(found)})
     write_tables("tied_spectrum", output.spectrum, spectra)
-    columns = {name: [row[name] for row in rows] for name in arrow_schema("tied_training").names}
-    write_tables("tied_training", output.training, [columns])
+    write_rows("tied_training", output.training, rows)
     shutil.rmtree(folder)
 
 
