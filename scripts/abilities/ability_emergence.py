@@ -212,7 +212,7 @@ def main(files: Any, output: Any, samples: int) -> None:
         ("emergence_sizes", needed),
         ("equal_loss", pairs),
     ):
-        write_rows(name, output[name], rows)
+        write_rows(name, getattr(output, name), rows)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def ability_claims(
 def _worse(lost: pd.DataFrame) -> dict[str, Any]:
     own = lost[(lost.suite == "pythia-v1") & (lost.model == "160m") & (lost.num_fewshot == 0)]
     shown = [("lambada_openai", "perplexity"), ("lambada_openai", "acc"), ("sciq", "acc"), ("arc_easy", "acc")]
-    own = own[[pair in shown for pair in zip(own.task, own.metric, strict=True)]]
+    own = own.merge(pd.DataFrame(shown, columns=["task", "metric"]), on=["task", "metric"])
     return verdict_row(WORSE, own.lost, own.saturates == 1, own.lost_low, own.lost_high)
 
 

@@ -13,4 +13,5 @@ TABLES = ["ability_saturation", "emergence_fits", "emergence_sizes", "equal_loss
 if __name__ == "__main__":
     with job(snakemake):
         for name in TABLES:
-            write_csv(name, snakemake.output[name], read_table(name, snakemake.input[name]).to_pandas())
+            found = read_table(name, getattr(snakemake.input, name)).to_pandas()
+            write_csv(name, getattr(snakemake.output, name), found)

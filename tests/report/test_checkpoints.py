@@ -356,7 +356,12 @@ def test_tables_claims_and_page(empty, run_script, tmp_path):
     for name, path in tied.items():
         write_csv(name, path, pd.DataFrame(columns=list(table_columns(name))))
     tied["tied_losses"] = tied.pop("tied_initial_loss")
-    others = {**scaling, **heads, **ngrams, **tied}
+    abilities = {"table_1": "table_1", "lost": "ability_saturation", "emergence": "emergence_fits"}
+    abilities["equal_loss"] = "equal_loss"
+    for schema in abilities.values():
+        write_csv(schema, tmp_path / f"{schema}.csv", pd.DataFrame(columns=list(table_columns(schema))))
+    abilities = {name: str(tmp_path / f"{schema}.csv") for name, schema in abilities.items()}
+    others = {**scaling, **abilities, **heads, **ngrams, **tied}
     run_script(
         "report/claims.py",
         input={"saturation": files["saturation"], "correlation": files["correlation"], **others},
@@ -364,7 +369,7 @@ def test_tables_claims_and_page(empty, run_script, tmp_path):
         params={"sample_size": 100_000, "synthetic": []},
     )
     claims = read_csv("claims", files["claims"])
-    assert len(claims) == 27
+    assert len(claims) == 34
     assert claims.claim.is_unique
     table = read_csv("table_saturation", files["saturation"])
     assert table.model.tolist() == ([] if empty else ["b", "a", "a", "a", "b"])
@@ -401,7 +406,7 @@ def page_of(tables):
         return render(
             template.read(),
             tables,
-            {"saturation": [], "bottleneck": [], "tied": [], "rank": []},
+            {"saturation": [], "abilities": [], "bottleneck": [], "tied": [], "rank": []},
             {"config": config, "code_revision": None, "machine": machine},
         )
 

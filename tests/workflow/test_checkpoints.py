@@ -30,7 +30,7 @@ SUITE = {
     "span": 20,
     "bad_checkpoints": "flag",
 }
-TARGET = "results/hub/metrics/it/saturation.parquet"
+TARGETS = ["results/hub/metrics/it/saturation.parquet", "results/hub/abilities/ability_saturation.parquet"]
 
 
 def checkpoint(step):
@@ -49,10 +49,11 @@ def configured(project, prefetch=1, **changes):
     config["checkpoints"] = {"suites": ["it"], "prefetch": prefetch}
     config["heads"]["models"] = ["it/16"]
     config["scaling"]["suites"] = ["it"]
+    config["abilities"] |= {"suites": ["it"], "num_fewshot": [0]}
     config["metrics"] |= {"unargmaxable": False, "word_perplexity": None}
     path = project / "config" / "hub.yaml"
     path.write_text(yaml.safe_dump(config))
-    return [TARGET, "--configfile", str(path)]
+    return [*TARGETS, "--configfile", str(path)]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_every_checkpoint_is_measured_and_duplicates_are_marked(measured):
     assert [rows[step]["duplicate_of"] for step in STEPS] == [None] * 5 + [60, 50]
     assert {row["sample_sha256"] for row in rows.values()} == {rows[0]["sample_sha256"]}
     assert rows[30]["tokens"] == 30000
-    saturation = read_table("saturation", project / TARGET).to_pylist()
+    saturation = read_table("saturation", project / TARGETS[0]).to_pylist()
     assert {row["checkpoints"] for row in saturation} == {5}  # without the two of which nobody knows what they are
 
 
@@ -111,6 +112,18 @@ def test_every_weight_file_came_once(measured):
     assert len(hub.requests("GET", "/storage/")) == len(STEPS)  # steps 50 and 60 lie in different spans
 
 
+def test_every_checkpoint_was_asked_before_it_went(measured):
+    project, _, _ = measured
+    folders = (project / "results" / "hub" / "abilities" / "it" / "16").iterdir()
+    rows = [
+        row for folder in folders for row in read_table("ability_scores", folder / "ability_scores.parquet").to_pylist()
+    ]
+    assert sorted({row["step"] for row in rows}) == STEPS
+    hashes = {row["step"]: row["source"].split()[-1] for row in rows}
+    assert len(set(hashes.values())) == len(STEPS) - 1
+    assert hashes[50] == hashes[60]  # the same weights
+
+
 def test_nothing_runs_again(measured):
     project, _, _ = measured
     assert would_run(project, *configured(project)) == {}
@@ -121,13 +134,14 @@ def test_a_new_step_runs_its_span_alone(measured):
     project, _, _ = measured
     steps = [*SUITE["steps"], 25]
     changed = would_run(project, *configured(project, steps=steps))
-    assert changed == {"checkpoint_download": 1, "checkpoint_metrics": 1, "checkpoint_turn": 1, "saturation": 1}
+    once = ("checkpoint_download", "checkpoint_metrics", "ability_evaluation", "checkpoint_turn")
+    assert changed == dict.fromkeys([*once, "saturation", "ability_saturation"], 1)
 
 
 def test_heads_of_a_downloaded_model_fetch_its_last_span_alone(measured):
     project, _, hub = measured
     target = "results/hub/heads/it/16/bottleneck_bound.parquet"
-    arguments = ["--cores", "2", target, *configured(project)[1:]]
+    arguments = ["--cores", "2", target, *configured(project)[len(TARGETS) :]]
     assert would_run(project, *arguments[2:])["checkpoint_download"] == 1
     snakemake(project, *arguments, env=hub.environment(project / "cache"))
     rows = read_table("bottleneck_bound", project / target).to_pandas()

@@ -22,10 +22,13 @@ REPORT = {"provenance", "report", "all"}
 OF_SUITES = {f"figure_{name}" for name in ("1a", "2", "3", "4", "5", "centred", "precision")}
 OF_HEADS = {"figure_6", "figure_6_controls", "figure_8", "figure_9", "figure_bottleneck"}
 OF_TIED = {"figure_tied_initial_loss", "figure_tied_convergence", "figure_tied_saturation"}
-FIGURES = OF_SUITES | OF_HEADS | OF_TIED | {"figure_1b", "figure_7", "figure_7_controls"}
+OF_ABILITIES = {"figure_natural_experiments", "figure_emergence", "figure_equal_loss"}
+FIGURES = OF_SUITES | OF_ABILITIES | OF_HEADS | OF_TIED | {"figure_1b", "figure_7", "figure_7_controls"}
 BOUNDED = {"bottleneck_bound", "head_thresholds", "table_heads", "claims", *OF_HEADS}
 SWEPT = {"head_rank_sweep", *BOUNDED}
-SCALED = {"scaling_fit", "figure_1b", "table_scaling"}
+EMERGED = {"ability_emergence", "table_1", "table_abilities", "figure_emergence", "figure_equal_loss"}
+ASKED = {"ability_evaluation", "ability_saturation", *EMERGED}
+SCALED = {"scaling_fit", "figure_1b", "table_scaling", *EMERGED}
 MEASURED = {"checkpoint_metrics", "saturation", "table_saturation", "table_checkpoints", *OF_SUITES, *SCALED}
 TIED_STARTS = {"table_tied", "figure_tied_initial_loss", "figure_tied_convergence", "claims"}
 TIED_TRAINED = {"tied_training", "tied_comparison", "figure_tied_saturation", *TIED_STARTS}
@@ -91,7 +94,10 @@ def test_every_output_is_there(finished):
     tied = claims[claims.paper == "kexue.fm 9698"]
     untested = tied[tied.verdict == "not tested in this configuration"].claim.tolist()
     assert untested == ["other_remedies_converge_alike"]  # there is one of them
-    verdicts = claims[claims.paper != "kexue.fm 9698"].set_index("claim").verdict
+    verdicts = claims[~claims.paper.isin(["kexue.fm 9698", "arXiv 2403.15796"])].set_index("claim").verdict
+    published = ["saturation_costs_abilities", "table_1_final", "width_decides"]  # judged on published evaluations
+    assert set(verdicts[published]) == {"not reproduced"}
+    verdicts = verdicts.drop(published)
     assert verdicts.pop("gap_is_order_epsilon") == "reproduced"
     assert verdicts.pop("threshold_in_rank") != "not tested in this configuration"
     assert set(verdicts) <= {"not tested in this configuration", "not reproduced"}
@@ -113,7 +119,7 @@ def test_every_output_is_there(finished):
 def test_every_job_leaves_a_log_and_a_time(finished):
     logs = finished / "logs" / "smoke"
     names = {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.log")}
-    assert len(names) == 103
+    assert len(names) == 114
     assert {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.tsv")} == names
 
 
@@ -155,6 +161,8 @@ def test_a_fresh_clone_runs_nothing_again(finished):
                 "table_language_models",
                 "checkpoint_train",
                 *MEASURED,
+                "ability_tasks",
+                *ASKED,
                 "head_states",
                 *SWEPT,
                 *TIED_TRAINED,
@@ -163,8 +171,12 @@ def test_a_fresh_clone_runs_nothing_again(finished):
         ("metrics/tokens", 900, {"claims", *MEASURED}),
         ("metrics/batch_size", 8, {"claims", *MEASURED}),
         ("metrics/memory_mb", 3000, set()),
-        ("suites/tiny/models/d16/learning_rate", 0.02, {"claims", "checkpoint_train", *MEASURED}),
+        ("suites/tiny/models/d16/learning_rate", 0.02, {"claims", "checkpoint_train", *MEASURED, *ASKED}),
         ("scaling/bootstraps", 11, {*SCALED, "claims"}),
+        ("abilities/items", 13, {"claims", "ability_tasks", *ASKED}),
+        ("abilities/num_fewshot", [0], {"claims", *ASKED}),
+        ("abilities/bootstraps", 11, {"claims", *EMERGED}),
+        ("abilities/memory_mb", 3000, set()),
         ("heads/learning_rates", [0.01], SWEPT),
         ("heads/held_out_tokens", 600, {"head_states", *SWEPT}),
         ("heads/refit_iterations", 6, BOUNDED),
