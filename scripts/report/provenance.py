@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def packages() -> dict[str, str]:
     """The installed version of each package that requirements.in names."""
     lines = (ROOT / "requirements.in").read_text(encoding="utf-8").splitlines()
-    names = [line.split("==")[0].strip() for line in lines if "==" in line]
+    names = [line.split("==")[0].split("[")[0].strip() for line in lines if "==" in line]
     return {name: version(name) for name in names}
 
 

@@ -73,6 +73,7 @@ TABLES = {  # by the name that the template knows: the table's schema
     "tied_training": "table_tied_training",
     "tied_comparison": "tied_comparison",
 }
+CURVE = ["loss_measure", "suite", "model", "task", "num_fewshot", "metric"]
 PACKED = 500_000  # bytes; larger tables of numbers are embedded compressed
 
 
@@ -159,6 +160,7 @@ if __name__ == "__main__":
         files = snakemake.input
         verdicts = read_csv("claims", files.claims)
         tables = {name: read_csv(table, getattr(files, name)) for name, table in TABLES.items()}
+        tables["equal_loss"] = tables["equal_loss"].drop_duplicates(CURVE)  # one mean a model, task and metric
         page = render(
             Path(files.template).read_text(encoding="utf-8"),
             {"claims": verdicts, **tables},

@@ -57,7 +57,7 @@ def test_default_is_valid():
         (
             "ngrms",
             {},
-            "ngrms: unknown key, did you mean ngrams?; allowed: checkpoints, corpora, heads, held_out, metrics,",
+            "ngrms: unknown key, did you mean ngrams?; allowed: abilities, checkpoints, corpora, heads,",
         ),
         ("ngrams/order", 6, "ngrams.order is 6; allowed: at most 5"),
         ("ngrams/shards", 0, "ngrams.shards is 0; allowed: at least 1"),
