@@ -25,6 +25,7 @@ from scripts.workflow.configuration import (
     synthetic_corpora,
     texts_used,
 )
+from scripts.workflow.resources import BASE_MB, fetched_mb, gpus, growing, trained_mb, written
 from scripts.workflow.suites import (
     bounded_of,
     earlier_span,
