@@ -72,6 +72,9 @@ sort_keys(config)  # the order of keys in a file means nothing, so it must not r
 if error := reference_error(config):
     sys.exit(f"config: {error}")
 
+if workflow.storage_settings.default_storage_provider:  # as profiles/kubernetes has
+    ensure = lambda path, **_: path  # Snakemake asks for a file's size before it is stored, and fails
+
 
 wildcard_constraints:
     corpus="|".join(config["corpora"]),

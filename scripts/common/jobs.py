@@ -42,8 +42,10 @@ def job(snakemake: Any) -> Iterator[None]:
         log.setLevel(logging.INFO)
         log.addHandler(handler)
         try:
-            _wait_for_others(file)
+            waited = _wait_for_others(file)
             file.truncate(0)
+            if waited:
+                log.info("waited for another process at this job, left over by a run that was killed")
             check_seals(getattr(snakemake, "input", ()))
             yield
             seal_files(getattr(snakemake, "output", ()))
@@ -74,18 +76,20 @@ def _stopped_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _wait_for_others(file: IO[str]) -> None:
-    """Wait until no other process is at the same job, as its log file's lock shows.
+def _wait_for_others(file: IO[str]) -> bool:
+    """Wait until no other process is at the same job, as its log file's lock shows; whether there was one.
 
     A Snakemake that is killed leaves its jobs running, here or on a cluster; the next one starts them again.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        log.warning("another process is at this job, left over by a run that was killed; waiting until it ends")
+        log.warning("a second process was started at this job; it waits until this one ends")
         fcntl.flock(file, fcntl.LOCK_EX)
+        return True
     except OSError as error:  # some network file systems have no locks
         log.warning("no lock (%s): no other process may be at this job", error)
+    return False
 
 
 def _reason(error: BaseException) -> str | None:

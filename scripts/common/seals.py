@@ -29,8 +29,11 @@ def seal(path: Path) -> None:
     """Write the seal of a file, or of a folder with all that is in it."""
     place = _place(path)
     partial = place.with_name(f"{place.name}.partial")
-    partial.write_text(f"{_digest(path)}  {path.name}\n", encoding="utf-8")  # as sha256sum writes and checks it
-    partial.replace(place)
+    try:
+        partial.write_text(f"{_digest(path)}  {path.name}\n", encoding="utf-8")  # as sha256sum writes and checks it
+        partial.replace(place)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def check_seals(paths: Any) -> None:

@@ -2,6 +2,7 @@ import pytest
 
 from tests.conftest import copy_project, made_once, snakemake
 from tests.faults.tiny import ARGUMENTS, configure
+from tests.hub_server import HubServer
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +15,9 @@ def whole(tmp_path_factory):
 def tiny(tmp_path):
     """A copy of the project with the same configuration, in which nothing has run."""
     return configure(copy_project(tmp_path / "project"))
+
+
+@pytest.fixture
+def hub():
+    with HubServer() as server:
+        yield server

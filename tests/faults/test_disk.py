@@ -116,18 +116,9 @@ def test_what_was_altered_is_named_by_its_reader_and_made_again(whole, tmp_path,
     data[len(data) // 2] ^= 4
     path.write_bytes(data)
     changed = path.parents[1] if path.suffix == ".safetensors" else path
-    output = snakemake(project, "--cores", "2", *ARGUMENTS, check=False)
-    if not errors(output):  # larger than a megabyte: Snakemake goes by the time, which is new, so a reader ran
-        readers = {
-            "corpus": "tokens",
-            "ngrams": "ngram_spectrum",
-            "checkpoints": "checkpoint_metrics",
-            "metrics": "saturation",
-        }
-        output = snakemake(project, "--cores", "2", "-R", readers[name.split("/")[0]], *ARGUMENTS, check=False)
-    assert errors(output) == [
-        f"error: {changed.relative_to(project)}: its sha256 is not the one it was written with; delete it and run again"
-    ]
+    output = snakemake(project, "--cores", "2", *ARGUMENTS, check=False)  # it is newer, so its reader runs again
+    damaged = f"{changed.relative_to(project)}: its sha256 is not the one it was written with; delete it and run again"
+    assert set(errors(output)) == {f"error: {damaged}"}
     shutil.rmtree(changed) if changed.is_dir() else changed.unlink()
-    snakemake(project, "--cores", "2", *ARGUMENTS)
+    snakemake(project, "--cores", "2", str(changed.relative_to(project)), *ARGUMENTS)
     assert results_of(project, RESULTS) == results_of(whole, RESULTS)

@@ -1,6 +1,7 @@
 """The smoke configuration on the stages that write data, and little of it: some 17 jobs, half a minute on two cores."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -42,15 +43,16 @@ def unlock(project):
 
 
 def script_processes(project):
-    """The ids of the processes that run scripts of rules of this copy of the project."""
-    found = []
+    """The processes that run scripts of rules of this copy of the project: the name of the script by id."""
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if (folder / "cwd").readlink() == project and b".snakemake/scripts/" in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
+            name = re.search(rb"\.snakemake/scripts/tmp\w+\.(\w+)\.py", (folder / "cmdline").read_bytes())
+            if name and (folder / "cwd").readlink() == project:
+                found[int(folder.name)] = name[1].decode()
         except OSError:  # it has ended
             continue
-    return sorted(found)
+    return dict(sorted(found.items()))
 
 
 def kill(process_ids, number=signal.SIGKILL):

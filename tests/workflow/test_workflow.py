@@ -268,7 +268,9 @@ def test_the_query_in_the_readme_runs(finished):
     assert min(row[4] for row in rows) >= 5
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/figures.md", "docs/method.md", "docs/scale.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/clusters.md", "docs/figures.md", "docs/method.md", "docs/reruns.md", "docs/scale.md"]
+)
 def test_pages_name_only_what_exists(finished, page):
     text = (finished / page).read_text()
     named = set(re.findall(r"`((?:config|docs|scripts|rules|resources|benchmarks)/[\w./-]+\.\w+)`", text))
