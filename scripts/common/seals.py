@@ -20,9 +20,11 @@ TIMESTAMP = ".snakemake_timestamp"  # which Snakemake puts into a folder when th
 
 def seal_files(paths: Any) -> None:
     """Seal the files among the outputs of a job, but not large ones and not folders."""
-    for path in _flat(paths):
-        if path.is_file() and path.stat().st_size <= SEALED_BYTES:
+    for path in filter(Path.is_file, _flat(paths)):
+        if path.stat().st_size <= SEALED_BYTES:
             seal(path)
+        else:
+            _place(path).unlink(missing_ok=True)  # of a smaller file that was there before
 
 
 def seal(path: Path) -> None:

@@ -43,11 +43,15 @@ def _vocabulary(config: dict[str, Any], suite: str) -> int:
 
 def fetched_mb(config: dict[str, Any], suite: str, span: str, audit: str) -> int:
     """Megabytes of the weights of a span, of which the audit knows. Raises FileNotFoundError before it is there."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     Path(audit).stat()  # raises the error that Snakemake takes for: not known yet
     wanted = span_steps(config, suite, span)
-    rows = pq.read_table(audit, columns=["step", "weight_bytes"]).to_pylist()
+    try:
+        rows = pq.read_table(audit, columns=["step", "weight_bytes"]).to_pylist()
+    except (pa.ArrowException, OSError):
+        return BASE_MB  # it is damaged, which the job itself says
     sizes = [
         row["weight_bytes"]
         for row in rows

@@ -45,6 +45,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 DefMemPerCPU=500
 MinJobAge=300
+KillWait=5
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
@@ -113,9 +114,11 @@ def run(*command, check=True):
 
 def _stop(state):
     """Cancel all jobs, end the daemons, which linger while a job lives, and remove the configuration."""
-    run("scancel", "--user=root", "--full", "--signal=KILL", check=False)
     run("scancel", "--user=root", check=False)
-    time.sleep(1)
+    for _ in range(60):
+        if not run("squeue", "--noheader", check=False).strip():
+            break
+        time.sleep(0.5)
     for file in ("slurmd.pid", "slurmctld.pid", "munge/pid"):
         if (state / file).exists():
             _end(int((state / file).read_text()))

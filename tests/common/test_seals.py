@@ -46,6 +46,7 @@ def test_what_has_no_seal_is_not_judged(tmp_path, monkeypatch):
     (tmp_path / "mine.txt").write_text("text")
     check_seals([tmp_path / "mine.txt", tmp_path / "none", ()])
     monkeypatch.setattr("scripts.common.seals.SEALED_BYTES", 2)
+    seal(tmp_path / "mine.txt")
     seal_files([tmp_path / "mine.txt", tmp_path])
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     assert SEALED_BYTES >= 1 << 28
