@@ -1,12 +1,13 @@
 # make run     set everything up and run the default experiment
 # make test    the tests
 # make check   formatting, lint, types, a dry run of every configuration
+# make cluster  what profiles/slurm and profiles/kubernetes need besides; the tests then try them
 # make bench   time and memory beside named peers
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
 
-.PHONY: run test check bench requirements clean
+.PHONY: run test check cluster bench requirements clean
 
 run: .venv/run
 	@start=$$(date +%s); $(BIN)/snakemake --cores $(CORES) && cat results/summary.txt && \
@@ -36,6 +37,12 @@ check: .venv/dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
+cluster: .venv/cluster
+
+.venv/cluster: requirements-cluster.txt .venv/run
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-cluster.txt
+	touch $@
+
 # time and memory beside named peers; writes benchmarks/RESULTS.md
 bench: .venv/dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
@@ -44,7 +51,7 @@ bench: .venv/dev
 # pin every package, also those that come along, for every platform (needs uv);
 # but not the CUDA of torch, which a build of it for the CPU does without
 requirements:
-	for name in requirements requirements-dev; do \
+	for name in requirements requirements-dev requirements-cluster; do \
 	    uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	        --no-emit-index-url --no-emit-find-links $$name.in | grep -vE '^(cuda|nvidia|triton)' > $$name.txt; \
 	done

@@ -20,9 +20,10 @@ rule checkpoint_train:
         "../envs/checkpoints.yaml"
     threads: lambda wildcards: config["suites"][wildcards.suite]["threads"]
     resources:
-        mem_mb=4000,
-        gpu=lambda wildcards: int(config["suites"][wildcards.suite]["device"] == "cuda"),
-        runtime=2880,
+        mem_mb=growing(4000),
+        gpu=lambda wildcards: gpus(config["suites"][wildcards.suite]["device"]),
+        runtime=growing(2880),
+        disk_mb=lambda wildcards: trained_mb(config, **wildcards),
     params:
         definition=lambda wildcards: training_of(config, wildcards.suite),
         model=lookup(within=config, dpath="suites/{suite}/models/{model}"),
@@ -50,8 +51,9 @@ rule checkpoint_audit:
         "../envs/checkpoints.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=240,
+        disk_mb=BASE_MB,
     params:
         definition=lambda wildcards: source_of(config, wildcards.suite),
         code=code_hash("checkpoints/checkpoint_audit.py"),
@@ -90,8 +92,9 @@ rule checkpoint_download:
         "../envs/checkpoints.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=1440,
+        disk_mb=lambda wildcards, input: fetched_mb(config, wildcards.suite, wildcards.span, input.audit),
     params:
         definition=lambda wildcards: fetched_of(config, wildcards.suite),
         steps=lambda wildcards: span_steps(config, wildcards.suite, wildcards.span)["steps"],

@@ -15,8 +15,9 @@ rule corpus:
         "../envs/corpus.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
+        disk_mb=written(2),
     params:
         definition=lookup(within=config, dpath="corpora/{corpus}"),
         python=lambda wildcards: corpus_python(config, wildcards.corpus),
@@ -32,8 +33,9 @@ use rule corpus as corpus_hub with:
     wildcard_constraints:
         corpus=from_hub(config, "corpora"),
     resources:
-        mem_mb=4000,  # a row group of Parquet, decompressed, and the buffer of a shuffle
+        mem_mb=growing(4000),  # a row group of Parquet, decompressed, and the buffer of a shuffle
         runtime=1440,
+        disk_mb=20 * BASE_MB,
     message:
         "Fetch the text of {wildcards.corpus}, shard {wildcards.shard}"
 
@@ -57,8 +59,9 @@ rule tokenizer:
         "../envs/corpus.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
+        disk_mb=BASE_MB,
     params:
         definition=lookup(within=config, dpath="tokenizers/{tokenizer}"),
         code=code_hash("corpus/tokenizer.py"),
@@ -92,8 +95,9 @@ rule tokens:
         "../envs/corpus.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=growing(2000),
+        runtime=growing(120),
+        disk_mb=written(4),
     params:
         max_tokens=lookup(within=config, dpath="corpora/{corpus}/max_tokens", default=None),
         shards=lookup(within=config, dpath="ngrams/shards"),

@@ -18,9 +18,10 @@ rule head_states:
         "../envs/heads.yaml"
     threads: config["heads"]["threads"]
     resources:
-        mem_mb=config["heads"]["memory_mb"],
-        gpu=int(config["heads"]["device"] == "cuda"),
-        runtime=120,
+        mem_mb=growing(config["heads"]["memory_mb"]),
+        gpu=gpus(config["heads"]["device"]),
+        runtime=growing(120),
+        disk_mb=10 * BASE_MB,
     params:
         definition=lambda wildcards: measured_of(config, wildcards.suite),
         heads=lambda wildcards: held_out_of(config, wildcards.suite),
@@ -56,9 +57,10 @@ rule head_rank_sweep:
         "../envs/heads.yaml"
     threads: config["heads"]["threads"]
     resources:
-        mem_mb=config["heads"]["memory_mb"],
-        gpu=int(config["heads"]["device"] == "cuda"),
-        runtime=2880,
+        mem_mb=growing(config["heads"]["memory_mb"]),
+        gpu=gpus(config["heads"]["device"]),
+        runtime=growing(2880),
+        disk_mb=BASE_MB,
     params:
         definition=lambda wildcards: measured_of(config, wildcards.suite),
         heads=lambda wildcards: swept_of(config, wildcards.suite),
@@ -86,9 +88,10 @@ rule bottleneck_bound:
         "../envs/heads.yaml"
     threads: config["heads"]["threads"]
     resources:
-        mem_mb=config["heads"]["memory_mb"],
-        gpu=int(config["heads"]["device"] == "cuda"),
-        runtime=240,
+        mem_mb=growing(config["heads"]["memory_mb"]),
+        gpu=gpus(config["heads"]["device"]),
+        runtime=growing(240),
+        disk_mb=BASE_MB,
     params:
         heads=lambda wildcards: bounded_of(config),
         code=code_hash("heads/bottleneck_bound.py"),
@@ -110,8 +113,9 @@ rule loss_expansion:
         "../envs/heads.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=growing(1000),
+        runtime=growing(15),
+        disk_mb=BASE_MB,
     params:
         code=code_hash("heads/loss_expansion.py"),
     message:
@@ -135,8 +139,9 @@ rule head_thresholds:
         "../envs/heads.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=growing(1000),
+        runtime=growing(15),
+        disk_mb=BASE_MB,
     params:
         code=code_hash("heads/head_thresholds.py"),
     message:

@@ -27,9 +27,10 @@ rule checkpoint_metrics:
         "../envs/metrics.yaml"
     threads: config["metrics"]["threads"]
     resources:
-        mem_mb=config["metrics"]["memory_mb"],
-        gpu=int(config["metrics"]["device"] == "cuda"),
-        runtime=720,
+        mem_mb=growing(config["metrics"]["memory_mb"]),
+        gpu=gpus(config["metrics"]["device"]),
+        runtime=growing(720),
+        disk_mb=BASE_MB,
     params:
         definition=lambda wildcards: measured_of(config, wildcards.suite),
         metrics=lambda wildcards: measuring_of(config, wildcards.suite),
@@ -56,8 +57,9 @@ rule saturation:
         "../envs/metrics.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
+        disk_mb=BASE_MB,
     params:
         code=code_hash("metrics/saturation.py"),
     message:

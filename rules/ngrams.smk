@@ -16,8 +16,9 @@ rule ngram_shard:
         "../envs/ngrams.yaml"
     threads: config["ngrams"]["threads"]
     resources:
-        mem_mb=config["ngrams"]["memory_mb"],
-        runtime=120,
+        mem_mb=growing(config["ngrams"]["memory_mb"]),
+        runtime=growing(120),
+        disk_mb=written(8),
     params:
         seeds=lambda wildcards: sample_seeds(config, wildcards.order, "all"),
         code=code_hash("ngrams/ngram_shard.py"),
@@ -47,8 +48,9 @@ rule ngram_counts:
         "../envs/ngrams.yaml"
     threads: config["ngrams"]["threads"]
     resources:
-        mem_mb=config["ngrams"]["memory_mb"],
-        runtime=120,
+        mem_mb=growing(config["ngrams"]["memory_mb"]),
+        runtime=growing(120),
+        disk_mb=written(8),
     params:
         cross_documents=lookup(within=config, dpath="ngrams/cross_documents"),
         seeds=lambda wildcards: sample_seeds(config, wildcards.order, wildcards.sample_size),
@@ -75,8 +77,9 @@ rule ngram_merge:
         "../envs/ngrams.yaml"
     threads: 1
     resources:
-        mem_mb=config["ngrams"]["memory_mb"],
-        runtime=120,
+        mem_mb=growing(config["ngrams"]["memory_mb"]),
+        runtime=growing(120),
+        disk_mb=written(1),
     params:
         seeds=lambda wildcards: sample_seeds(config, wildcards.order, "all"),
         code=code_hash("ngrams/ngram_merge.py"),
@@ -109,8 +112,9 @@ rule ngram_matrix:
         "../envs/ngrams.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
+        disk_mb=written(2),
     params:
         code=code_hash("ngrams/ngram_matrix.py"),
     message:
@@ -145,9 +149,10 @@ rule ngram_spectrum:
     threads: config["ngrams"]["threads"]
     resources:
         # counting's memory for rows of W, and the largest block that may be solved
-        mem_mb=config["ngrams"]["memory_mb"] + 8 * config["ngrams"]["exact_limit"] ** 2 // 10**6,
-        gpu=int(config["ngrams"]["device"] == "cuda"),
-        runtime=1440,
+        mem_mb=growing(config["ngrams"]["memory_mb"] + 8 * config["ngrams"]["exact_limit"] ** 2 // 10**6),
+        gpu=gpus(config["ngrams"]["device"]),
+        runtime=growing(1440),
+        disk_mb=BASE_MB,
     params:
         variants=lambda wildcards: matrix_variants(config, wildcards.order),
         exact_limit=lookup(within=config, dpath="ngrams/exact_limit"),
@@ -177,8 +182,9 @@ rule ngram_language_model:
         "../envs/ngrams.yaml"
     threads: 1
     resources:
-        mem_mb=config["ngrams"]["memory_mb"],
-        runtime=120,
+        mem_mb=growing(config["ngrams"]["memory_mb"]),
+        runtime=growing(120),
+        disk_mb=written(60),
     params:
         held_out=lookup(within=config, dpath="held_out/share"),
         split_seed=lookup(within=config, dpath="held_out/seed"),
@@ -212,8 +218,9 @@ rule ngram_smoothed_spectrum:
         "../envs/ngrams.yaml"
     threads: config["ngrams"]["threads"]
     resources:
-        mem_mb=config["ngrams"]["memory_mb"],
-        runtime=240,
+        mem_mb=growing(config["ngrams"]["memory_mb"]),
+        runtime=growing(240),
+        disk_mb=BASE_MB,
     params:
         held_out=lookup(within=config, dpath="held_out/share"),
         split_seed=lookup(within=config, dpath="held_out/seed"),

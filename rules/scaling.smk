@@ -18,8 +18,9 @@ rule scaling_fit:
         "../envs/scaling.yaml"
     threads: config["scaling"]["threads"]
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=growing(2000),
+        runtime=growing(240),
+        disk_mb=BASE_MB,
     params:
         fit_from=lookup(within=config, dpath="scaling/fit_from"),
         bootstraps=lookup(within=config, dpath="scaling/bootstraps"),

@@ -1,10 +1,13 @@
+import os
 import runpy
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -65,3 +68,41 @@ def copy_project(target):
     skipped = shutil.ignore_patterns(".git", ".venv", ".snakemake", "results", "logs", ".*cache", "tests")
     shutil.copytree(ROOT, target, ignore=skipped)
     return target
+
+
+SMOKE = ["--configfile", "config/smoke.yaml"]
+
+
+def snakemake(project, *arguments, check=True, **options):
+    """Run Snakemake in the project. Gives what it printed."""
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    result = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, **options)
+    if check and result.returncode:
+        raise AssertionError(result.stdout + result.stderr)
+    return result.stdout + result.stderr
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """A copy of the project in which the smoke configuration has been run, once for all tests: look, do not touch."""
+    return made_once(tmp_path_factory, "undisturbed", lambda project: snakemake(project, "--cores", "2", *SMOKE))
+
+
+def made_once(tmp_path_factory, name, work):
+    """A copy of the project in which `work` was done, once for all processes of a test run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # which the processes share
+    project, done = folder / name, folder / f"{name}.done"
+    with FileLock(folder / f"{name}.lock"):
+        if not done.exists():
+            shutil.rmtree(project, ignore_errors=True)
+            copy_project(project)
+            work(project)
+            done.touch()
+    return project
+
+
+def results_of(project, below="results"):
+    """Every file of the results by name, with its bytes."""
+    files = (path for path in sorted((project / below).rglob("*")) if path.is_file())
+    return {str(path.relative_to(project)): path.read_bytes() for path in files}

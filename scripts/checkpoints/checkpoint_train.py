@@ -13,6 +13,7 @@ from scripts.common.held_out import split_documents
 from scripts.common.jobs import InputError, job, log
 from scripts.common.recipe import Numerics
 from scripts.common.resume import fingerprint_of
+from scripts.common.seals import seal
 from scripts.common.tables import write_tables
 from scripts.common.token_files import open_tokens
 from scripts.common.windows import Windows
@@ -54,6 +55,7 @@ def main(records: list[str], options: Any, threads: int, keys: dict[str, str], o
     rows = train(built, windows, steps, model["learning_rate"], numerics, unfinished, name)
     write_tables("training_log", output.log, [{**keys, **{column: [row[column] for row in rows] for column in ROW}}])
     unfinished.finish(Path(output.checkpoints))
+    seal(Path(output.checkpoints))
 
 
 if __name__ == "__main__":

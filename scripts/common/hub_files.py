@@ -198,10 +198,16 @@ def list_files(name: str, kind: str, revision: str) -> tuple[Repository, dict[st
 
 
 def _content(file: Any) -> Content:
-    """What a file of a listing holds: large files have a sha256, others the hash of a git blob."""
-    if file.lfs:
-        return Content(file.lfs.size, "sha256", file.lfs.sha256)
-    return Content(file.size, "git_sha1", file.blob_id)
+    """What a file of a listing holds: large files have a sha256, others the hash of a git blob.
+
+    Raises InputError if the hub names something else, because files are kept under that name.
+    """
+    size, algorithm, digest = (
+        (file.lfs.size, "sha256", file.lfs.sha256) if file.lfs else (file.size, "git_sha1", file.blob_id)
+    )
+    if not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", str(digest)):
+        raise InputError(f"{file.rfilename}: the hub names {str(digest)[:80]!r} as its {algorithm}")
+    return Content(size, algorithm, digest)
 
 
 def file_digest(path: Path, algorithm: str) -> str:

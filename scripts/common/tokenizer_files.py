@@ -8,12 +8,16 @@ from tokenizers import Tokenizer
 
 from scripts.common.jobs import InputError
 
+MOST_BYTES = 200_000_000  # Gemma's, with 256,000 tokens, has 34 MB; reading takes ten times as much memory
+
 
 def load_tokenizer(path: str | Path) -> Tokenizer:
     """Read a tokenizer.json; its truncation and padding, if any, are switched off.
 
-    Raises InputError if the file is not a tokenizer.
+    Raises InputError if the file is not a tokenizer, or far larger than any.
     """
+    if (size := Path(path).stat().st_size) > MOST_BYTES:
+        raise InputError(f"{path}: {size / 1e6:,.0f} MB; allowed for a tokenizer.json: {MOST_BYTES / 1e6:.0f} MB")
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises nothing narrower

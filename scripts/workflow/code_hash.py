@@ -29,13 +29,14 @@ def _imported_files(script: Path) -> set[Path]:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting += _direct_imports(ast.parse(path.read_bytes()))
+            waiting += _direct_imports(path)
     return found
 
 
-def _direct_imports(tree: ast.Module) -> list[Path]:
+@cache  # shared modules are reached from many scripts, and every job of a cluster parses the workflow
+def _direct_imports(path: Path) -> list[Path]:
     names = []
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:

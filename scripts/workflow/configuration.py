@@ -21,6 +21,7 @@ SCHEMA_FILE = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.y
 # JSON Schema takes 5.0 for an integer; a range, a file name or a seed does not.
 WHOLE = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
 Validator = validators.extend(Draft202012Validator, type_checker=WHOLE)
+MOST_VALUES = 100_000
 TYPE_NAMES = {
     "object": "a mapping",
     "array": "a list",
@@ -33,8 +34,20 @@ TYPE_NAMES = {
 
 def schema_error(config: dict[str, Any]) -> str | None:
     """The config's first breach of its schema in one line: key, value, what is allowed. None if there is none."""
+    if _values(config) > MOST_VALUES:
+        return f"the config holds more than {MOST_VALUES:,} values; are there YAML aliases of aliases in it?"
     errors = sorted(Validator(_schema()).iter_errors(config), key=lambda error: [*map(str, error.path)])
     return _one_line(errors[0]) if errors else None
+
+
+def _values(config: Any) -> int:
+    """How many values a config holds, as far as it is worth counting; aliases make them more than the file's."""
+    waiting, count = [config], 0
+    while waiting and count <= MOST_VALUES:
+        value = waiting.pop()
+        count += 1
+        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return count
 
 
 @cache

@@ -1,3 +1,9 @@
+import errno
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -40,3 +46,72 @@ def test_a_file_is_whole_or_not_there(tmp_path):
         partial.write_text("all")
         assert not path.exists()
     assert path.read_text() == "all"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "a/b"), "cannot write: [Errno 28] No space left on device"),
+        (OSError(errno.EROFS, "Read-only file system", "a/b"), "cannot write: [Errno 30] Read-only file system: 'a/b'"),
+        (
+            RuntimeError("I/O error: No space left on device (os error 28)"),
+            "cannot write, the disk is full: I/O error: ",
+        ),
+        (MemoryError("Unable to allocate 9 TiB"), "out of memory: Unable to allocate 9 TiB"),
+    ],
+)
+def test_what_the_machine_lacks_is_said_in_one_line(tmp_path, error, line):
+    with pytest.raises(SystemExit) as caught, job(mock(tmp_path)):
+        raise error
+    assert str(caught.value).startswith(f"error: {line}")
+    assert "Traceback" in (tmp_path / "a" / "b.log").read_text()  # where it was
+
+
+WORK = """
+import sys, time
+from types import SimpleNamespace
+from scripts.common.jobs import job, log, whole_file
+with job(SimpleNamespace(log=sys.argv[1], threads=1)), whole_file(sys.argv[2]) as partial:
+    partial.write_text(sys.argv[3])
+    log.info("begun")
+    time.sleep(float(sys.argv[4]))
+"""
+
+
+def at_work(tmp_path, text, seconds):
+    command = [sys.executable, "-c", WORK, str(tmp_path / "log"), str(tmp_path / "out"), text, str(seconds)]
+    return subprocess.Popen(command, cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True)
+
+
+def begun(tmp_path):
+    while not (tmp_path / "log").exists() or "begun" not in (tmp_path / "log").read_text():
+        time.sleep(0.05)
+
+
+def test_a_job_waits_for_one_that_a_killed_run_left(tmp_path):
+    first = at_work(tmp_path, "first", 3)
+    begun(tmp_path)
+    second = at_work(tmp_path, "second", 0)
+    time.sleep(1)
+    assert second.poll() is None
+    assert first.communicate()[1] == second.communicate()[1] == ""
+    assert (tmp_path / "out").read_text() == "second"
+    assert "waited for another process at this job" in (tmp_path / "log").read_text()
+
+
+def test_a_killed_job_is_not_waited_for(tmp_path):
+    first = at_work(tmp_path, "first", 60)
+    begun(tmp_path)
+    first.kill()
+    first.wait()
+    first.stderr.close()
+    assert at_work(tmp_path, "second", 0).communicate(timeout=20)[1] == ""
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "out"]
+
+
+def test_a_terminated_job_leaves_nothing_half_written(tmp_path):
+    process = at_work(tmp_path, "first", 60)
+    begun(tmp_path)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=20)[1] == "error: stopped by SIGTERM\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]

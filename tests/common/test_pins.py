@@ -25,3 +25,11 @@ def test_the_lock_holds_what_was_asked_for():
     assert {name: PINS[name] for name, _ in asked} == dict(asked)
     development = (ROOT / "requirements-dev.txt").read_text()
     assert all(f"{name}=={version}" in development for name, version in PINS.items())
+
+
+def test_plugins_for_clusters_change_no_version():
+    cluster = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements-cluster.txt").read_text(), re.MULTILINE))
+    assert "snakemake-executor-plugin-slurm" in cluster
+    assert {name: PINS[name] for name in set(cluster) & set(PINS)} == {
+        name: cluster[name] for name in set(cluster) & set(PINS)
+    }

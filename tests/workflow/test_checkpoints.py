@@ -12,9 +12,9 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from scripts.common.tables import read_table
 from tests.checkpoints.tiny import files_of, write_files
-from tests.conftest import copy_project
+from tests.conftest import copy_project, snakemake
 from tests.hub_server import HubServer
-from tests.workflow.test_workflow import snakemake, would_run
+from tests.workflow.test_workflow import would_run
 
 STEPS = [0, 10, 20, 30, 40, 50, 60]
 SUITE = {

@@ -17,6 +17,7 @@ def hash_of(tmp_path, monkeypatch, script=SCRIPT, helper=HELPER):
     monkeypatch.setattr(module, "ROOT", tmp_path)
     module.code_hash.cache_clear()
     module._syntax.cache_clear()
+    module._direct_imports.cache_clear()
     return module.code_hash("rule.py")
 
 

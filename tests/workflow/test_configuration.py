@@ -22,6 +22,7 @@ from scripts.workflow.configuration import (
     sort_keys,
     synthetic_corpora,
 )
+from scripts.workflow.plan import plan
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -263,6 +264,30 @@ def test_any_config_is_valid_or_refused_in_one_line(place, value):
         sort_keys(config)
         error = reference_error(config)
     assert error is None or (error and len(error.splitlines()) == 1)
+
+
+NAMES = ["python-docs", "python-source", "bpe-2k", "bpe-8k", "mini", "mini/d64", "mini/d8", "cuda"]
+likely = st.integers(0, 9) | st.sampled_from(NAMES) | st.lists(st.integers(1, 6) | st.sampled_from(NAMES), max_size=3)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.sampled_from([place for place in places(DEFAULT) if place[0] != "pathvars"]), anything | likely)
+def test_any_config_is_planned_or_refused_in_one_line(tmp_path_factory, place, value):
+    """All but `pathvars`, which Snakemake itself reads, and refuses, before the Snakefile."""
+    config = copy.deepcopy(DEFAULT)
+    parent = config
+    for key in place[:-1]:
+        parent = parent[key]
+    parent[place[-1]] = value
+    path = tmp_path_factory.mktemp("config") / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    try:
+        assert {job.rule for job in plan(path)} >= {"report", "claims"}
+    except SystemExit as refusal:
+        assert re.fullmatch(r"config: [^\n]+", str(refusal))  # noqa: PT017
+
+
+def test_partitions_and_shards():
     assert count_partitions(DEFAULT, "all") == ["0"]
     config = changed("ngrams/shards", 3)
     assert corpus_shards(config) == count_partitions(config, "all") == ["0", "1", "2"]

@@ -15,9 +15,8 @@ import pytest
 import yaml
 
 from scripts.common.tables import read_csv, read_table
-from tests.conftest import copy_project
+from tests.conftest import SMOKE, results_of, snakemake
 
-SMOKE = ["--configfile", "config/smoke.yaml"]
 REPORT = {"provenance", "report", "all"}
 OF_SUITES = {f"figure_{name}" for name in ("1a", "2", "3", "4", "5", "centred", "precision")}
 OF_HEADS = {"figure_6", "figure_6_controls", "figure_8", "figure_9", "figure_bottleneck"}
@@ -36,28 +35,12 @@ CONTROLS = {"figure_7_controls", "table_7_controls"}
 SMOOTHED = {"ngram_language_model", "ngram_smoothed_spectrum"}
 
 
-def snakemake(project, *arguments, check=True, **options):
-    command = [sys.executable, "-m", "snakemake", *arguments]
-    result = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, **options)
-    if check and result.returncode:
-        raise AssertionError(result.stdout + result.stderr)
-    return result.stdout + result.stderr
-
-
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(undisturbed, tmp_path_factory):
     """A copy of the project in which the smoke configuration has been run."""
-    project = copy_project(tmp_path_factory.mktemp("workflow") / "project")
-    snakemake(project, "--cores", "2", *SMOKE)
+    project = tmp_path_factory.mktemp("workflow") / "project"
+    shutil.copytree(undisturbed, project)
     return project
-
-
-def results_of(project):
-    return {
-        str(path.relative_to(project)): path.read_bytes()
-        for path in sorted((project / "results").rglob("*"))
-        if path.is_file()
-    }
 
 
 def would_run(project, *arguments):
@@ -321,7 +304,9 @@ def test_the_query_in_the_readme_runs(finished):
     assert min(row[4] for row in rows) >= 5
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/figures.md", "docs/method.md", "docs/scale.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/clusters.md", "docs/figures.md", "docs/method.md", "docs/reruns.md", "docs/scale.md"]
+)
 def test_pages_name_only_what_exists(finished, page):
     text = (finished / page).read_text()
     named = set(re.findall(r"`((?:config|docs|scripts|rules|resources|benchmarks)/[\w./-]+\.\w+)`", text))

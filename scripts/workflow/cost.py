@@ -1,0 +1,176 @@
+"""What a configuration takes: jobs, bytes from the hub, disk and GPU time of each stage, without running it.
+
+python -m scripts.workflow.cost config/paper.yaml
+
+Where the configuration has run here, what it took is printed beside: processor time and memory of its jobs, and disk.
+"""
+
+import csv
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+from snakemake.utils import validate
+
+from scripts.workflow.configuration import SCHEMA_FILE
+from scripts.workflow.plan import ROOT, Planned, plan
+from scripts.workflow.suites import steps_of, suite_spans
+
+FLOPS = {"float32": 15e12, "bfloat16": 120e12}  # a second that an A100 reaches: 80 and 40 % of what its maker names
+READING = 1e9  # bytes a second from disk to the GPU
+STARTING = 15  # seconds until a job has imported torch and transformers
+LOADING = 5  # seconds a checkpoint, beside reading its bytes
+BYTES = 2  # of a parameter on the hub: float16 or bfloat16
+# Names on the hub that do not say how large a model is: its parameters, and bytes of each
+SIZES = {"gpt2": (124e6, 4), "gpt2-medium": (355e6, 4), "gpt2-large": (774e6, 4), "gpt2-xl": (1558e6, 4)}
+SHAPES = {"pythia-410m": (50304, 1024), "pythia-1b": (50304, 2048), "Llama-2-7b-hf": (32000, 4096)}  # rows, width
+
+
+def size_of(name: str) -> tuple[float, int]:
+    """The parameters of a model of the hub, as its name says, and the bytes of each."""
+    if name in SIZES:
+        return SIZES[name]
+    if not (found := re.search(r"(?<![\d.])(\d+(?:\.\d+)?)(m|b)(?![a-z])", name.lower())):
+        raise SystemExit(f"error: the name {name} does not say how large the model is; add it to SIZES in {__file__}")
+    return float(found[1]) * {"m": 1e6, "b": 1e9}[found[2]], BYTES
+
+
+def models_used(config: dict[str, Any], jobs: list[Planned]) -> list[dict[str, Any]]:
+    """Every model that is fetched: its suite, name and size, the checkpoints fetched, and the most in a span."""
+    fetched = {(job.wildcards["suite"], job.wildcards["model"]) for job in jobs if job.rule == "checkpoint_download"}
+    spans = Counter(
+        (job.wildcards["suite"], job.wildcards["model"]) for job in jobs if job.rule == "checkpoint_download"
+    )
+    measured = {(job.wildcards["suite"], job.wildcards["model"]) for job in jobs if job.rule == "checkpoint_metrics"}
+    found = []
+    for suite, model in sorted(fetched):
+        definition = config["suites"][suite]
+        name = definition["repository"].format(model=model).split("/")[1]
+        steps = steps_of(definition)
+        if steps is None:
+            raise SystemExit(f"error: suites.{suite}.steps is all; how many that is only its audit says")
+        parameters, width = size_of(name)
+        in_span = -(-len(steps) // len(suite_spans(config, suite)))
+        found.append(
+            {
+                "suite": suite,
+                "model": model,
+                "name": name,
+                "parameters": parameters,
+                "bytes": parameters * width,
+                "checkpoints": len(steps) if spans[suite, model] > 1 or len(steps) == 1 else in_span,
+                "spans": spans[suite, model],
+                "in_span": in_span,
+                "measured": (suite, model) in measured,
+                "dtype": definition.get("dtype", "float32"),
+            }
+        )
+    return found
+
+
+def downloads(config: dict[str, Any], models: list[dict[str, Any]]) -> tuple[float, float]:
+    """Bytes of weights fetched in all, and on disk at once: `prefetch` spans of every model, which go side by side."""
+    prefetch = config["checkpoints"]["prefetch"]
+    fetched = sum(one["bytes"] * one["checkpoints"] for one in models)
+    return fetched, sum(one["bytes"] * one["in_span"] * min(prefetch, one["spans"]) for one in models)
+
+
+def measuring_seconds(config: dict[str, Any], models: list[dict[str, Any]]) -> float:
+    """GPU seconds of checkpoint_metrics: for each checkpoint a forward pass over the sample, and reading weights."""
+    words = (config["metrics"].get("word_perplexity") or {}).get("tokens", 0)
+    tokens = config["metrics"]["tokens"] + words
+    return sum(
+        one["checkpoints"] * (2 * one["parameters"] * tokens / FLOPS[one["dtype"]] + one["bytes"] / READING + LOADING)
+        + one["spans"] * STARTING
+        for one in models
+        if one["measured"]
+    )
+
+
+def head_operations(config: dict[str, Any], name: str, parameters: float) -> float:
+    """Floating-point operations of all heads of a model: 6 a weight, token and head; the trunk's 2, once a job."""
+    heads, (rows, width) = config["heads"], SHAPES[name]
+    ranks = sum(rank for rank in heads["ranks"] if rank <= width)
+    trained = ranks * len(heads["starts"]) * len(heads["learning_rates"])
+    return float(heads["tokens"]) * (6 * (rows + width) * trained + 2 * parameters * heads["jobs"])
+
+
+def head_seconds(config: dict[str, Any], models: list[dict[str, Any]]) -> float:
+    """GPU seconds of the heads."""
+    names = {f"{one['suite']}/{one['model']}": one for one in models}
+    chosen = [names[name] for name in config["heads"]["models"] if name in names]
+    operations = sum(head_operations(config, one["name"], one["parameters"]) for one in chosen)
+    return operations / FLOPS[config["heads"]["precision"]]
+
+
+def stages(jobs: list[Planned]) -> dict[str, list[Planned]]:
+    """The jobs by stage, which is the file of their rule, in the order that data flows."""
+    found: dict[str, list[Planned]] = {}
+    for path in ("corpus", "ngrams", "checkpoints", "metrics", "heads", "scaling", "abilities", "tied", "report"):
+        files = [ROOT / "rules" / f"{path}.smk", *(ROOT / "rules" / path).glob("*.smk")]
+        text = "\n".join(file.read_text(encoding="utf-8") for file in files if file.exists())
+        rules = set(re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", text, re.MULTILINE))
+        found[path] = [job for job in jobs if job.rule in rules]
+    return {name: here for name, here in found.items() if here}
+
+
+def measured(config: dict[str, Any], stage: str) -> str:
+    """Processor minutes and largest memory of a stage's jobs that ran here, and the disk it takes."""
+    folders = {"results": "results", "logs": "logs"} | config.get("pathvars", {})
+    files = [*(ROOT / folders["logs"] / stage).rglob("*.tsv")]
+    rows = [row for file in files for row in csv.DictReader(file.open(encoding="utf-8"), delimiter="\t")]
+    if not rows:
+        return "| | "
+    minutes = sum(_number(row["cpu_time"]) for row in rows) / 60
+    memory = max(_number(row["max_rss"]) for row in rows)
+    kept = sum(file.stat().st_size for file in (ROOT / folders["results"] / stage).rglob("*") if file.is_file())
+    return f"{minutes:.1f} | {memory:,.0f} | {kept / 1e6:,.0f}"
+
+
+def _number(text: str) -> float:
+    return float(text) if re.fullmatch(r"[\d.]+", text) else 0.0
+
+
+def page(config_file: Path) -> str:
+    """The table of a configuration."""
+    jobs = plan(config_file)
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    _merge(config, yaml.safe_load(config_file.read_text(encoding="utf-8")))
+    validate(config, str(SCHEMA_FILE))
+    models = models_used(config, jobs)
+    fetched, at_once = downloads(config, models)
+    estimates = {"checkpoints": (fetched, at_once, 0.0)}
+    if config["metrics"]["device"] == "cuda":
+        estimates["metrics"] = (0.0, 0.0, measuring_seconds(config, models))
+    if config["heads"]["device"] == "cuda":
+        estimates["heads"] = (0.0, 0.0, head_seconds(config, models))
+    lines = [
+        "| stage | jobs | of them here | on a GPU | GPU hours | fetched, GB | on disk at once, GB "
+        "| measured: CPU minutes | most memory, MB | results, MB |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for stage, here in stages(jobs).items():
+        gigabytes, most, seconds = estimates.get(stage, (0.0, 0.0, 0.0))
+        numbers = [len(here), sum(job.local for job in here), sum("gpu" in job.resources for job in here)]
+        estimated = [f"{value:,.{digits}f}" if value else "" for value, digits in
+                     ((seconds / 3600, 1), (gigabytes / 1e9, 0), (most / 1e9, 0))]  # fmt: skip
+        lines.append(
+            f"| {stage} | {' | '.join(map(str, numbers))} | {' | '.join(estimated)} | {measured(config, stage)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _merge(config: dict[str, Any], changes: dict[str, Any]) -> None:
+    """As Snakemake adds one configuration to another."""
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            _merge(config[key], value)
+        else:
+            config[key] = value
+
+
+if __name__ == "__main__":
+    print(page(Path(sys.argv[1])), end="")

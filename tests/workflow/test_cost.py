@@ -1,0 +1,50 @@
+import time
+
+import pytest
+
+from scripts.workflow import cost
+from scripts.workflow.plan import ROOT, plan
+
+PAPER = ROOT / "config" / "paper.yaml"
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "width"),
+    [
+        ("pythia-410m", 410e6, 2),
+        ("pythia-1.4b", 1.4e9, 2),
+        ("gpt2-xl", 1558e6, 4),
+        ("Llama-2-7b-hf", 7e9, 2),
+        ("OLMo-1B-0724-hf", 1e9, 2),
+    ],
+)
+def test_names_say_how_large_a_model_is(name, parameters, width):
+    assert cost.size_of(name) == (parameters, width)
+
+
+def test_a_name_that_does_not_is_an_error():
+    with pytest.raises(SystemExit, match="the name small does not say how large the model is"):
+        cost.size_of("small")
+
+
+def test_heads_by_hand():
+    heads = {"ranks": [2, 4, 2000], "starts": ["svd"], "learning_rates": [1, 2], "tokens": 10, "jobs": 3}
+    found = cost.head_operations({"heads": heads}, "pythia-410m", 7.0)
+    assert found == 10 * (6 * (50304 + 1024) * (2 + 4) * 2 + 2 * 7 * 3)
+
+
+def test_the_table_in_the_docs_is_current(monkeypatch):
+    monkeypatch.setattr(cost, "measured", lambda config, stage: "| | ")
+    assert cost.page(PAPER) in (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+
+
+def test_ten_models_of_154_checkpoints_are_planned_in_half_a_minute(tmp_path):
+    """All checkpoints of Pythia, and spans of ten, which is twice as many jobs as config/paper.yaml has."""
+    steps = "[0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, {first: 1000, last: 143000, every: 1000}]"
+    models = "[14m, 31m, 70m, 160m, 410m, 1b, 1.4b, 2.8b, 6.9b, 12b]"
+    suite = f"{{steps: {steps}, models: {models}, span: 10000}}"
+    (tmp_path / "more.yaml").write_text(f"suites: {{pythia: {suite}}}\n")
+    start = time.perf_counter()
+    jobs = plan(PAPER, tmp_path / "more.yaml")
+    assert time.perf_counter() - start < 30
+    assert sum(job.rule == "checkpoint_metrics" for job in jobs) >= 10 * 15
