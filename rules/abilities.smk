@@ -18,8 +18,9 @@ rule ability_tasks:
         "../envs/abilities.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
+        disk_mb=BASE_MB,
     params:
         definition=lambda wildcards: measured_of(config, wildcards.suite),
         held_out=lookup(within=config, dpath="held_out"),
@@ -44,8 +45,9 @@ rule ability_data:
         "../envs/abilities.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=growing(2000),
+        runtime=growing(240),
+        disk_mb=BASE_MB,
     params:
         storycloze=lookup(within=config, dpath="abilities/storycloze"),
         code=code_hash("abilities/ability_data.py"),
@@ -72,9 +74,10 @@ rule ability_evaluation:
         "../envs/abilities.yaml"
     threads: config["abilities"]["threads"]
     resources:
-        mem_mb=config["abilities"]["memory_mb"],
-        gpu=int(config["abilities"]["device"] == "cuda"),
-        runtime=1440,
+        mem_mb=growing(config["abilities"]["memory_mb"]),
+        gpu=gpus(config["abilities"]["device"]),
+        runtime=growing(1440),
+        disk_mb=BASE_MB,
     params:
         definition=lambda wildcards: measured_of(config, wildcards.suite),
         abilities=asked_of(config),
@@ -97,8 +100,9 @@ rule ability_extract:
         "../envs/abilities.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=growing(1000),
+        runtime=growing(15),
+        disk_mb=BASE_MB,
     params:
         checkout=lookup(within=config, dpath="abilities/pythia_checkout"),
         code=code_hash("abilities/ability_extract.py"),
@@ -126,8 +130,9 @@ rule ability_published:
         "../envs/abilities.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=growing(1000),
+        runtime=growing(15),
+        disk_mb=BASE_MB,
     params:
         code=code_hash("abilities/ability_published.py"),
     message:
@@ -151,8 +156,9 @@ rule ability_saturation:
         "../envs/abilities.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
+        disk_mb=BASE_MB,
     params:
         code=code_hash("abilities/ability_saturation.py"),
     message:
@@ -185,8 +191,9 @@ rule ability_emergence:
         "../envs/abilities.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
+        disk_mb=BASE_MB,
     params:
         bootstraps=lookup(within=config, dpath="abilities/bootstraps"),
         code=code_hash("abilities/ability_emergence.py"),

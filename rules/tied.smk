@@ -13,8 +13,9 @@ rule tied_initial_loss:
         "../envs/tied.yaml"
     threads: config["tied"]["threads"]
     resources:
-        mem_mb=config["tied"]["memory_mb"],
-        runtime=120,
+        mem_mb=growing(config["tied"]["memory_mb"]),
+        runtime=growing(120),
+        disk_mb=BASE_MB,
     params:
         initial=lookup(within=config, dpath="tied/initial"),
         remedies=lookup(within=config, dpath="tied/remedies"),
@@ -36,8 +37,9 @@ rule tied_models:
         "../envs/tied.yaml"
     threads: config["tied"]["threads"]
     resources:
-        mem_mb=config["tied"]["memory_mb"],
-        runtime=120,
+        mem_mb=growing(config["tied"]["memory_mb"]),
+        runtime=growing(120),
+        disk_mb=BASE_MB,
     params:
         models=lookup(within=config, dpath="tied/models"),
         code=code_hash("tied/tied_models.py"),
@@ -66,9 +68,10 @@ rule tied_training:
         "../envs/tied.yaml"
     threads: config["tied"]["threads"]
     resources:
-        mem_mb=config["tied"]["memory_mb"],
-        gpu=int(config["tied"]["training"]["device"] == "cuda"),
-        runtime=1440,
+        mem_mb=growing(config["tied"]["memory_mb"]),
+        gpu=gpus(config["tied"]["training"]["device"]),
+        runtime=growing(1440),
+        disk_mb=BASE_MB,
     params:
         training=tied_of(config),
         held_out=lookup(within=config, dpath="held_out"),
@@ -93,8 +96,9 @@ rule tied_comparison:
         "../envs/tied.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=growing(1000),
+        runtime=growing(15),
+        disk_mb=BASE_MB,
     params:
         code=code_hash("tied/tied_comparison.py"),
     message:

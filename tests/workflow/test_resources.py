@@ -9,6 +9,15 @@ from scripts.common.tables import write_tables
 from scripts.workflow.plan import ROOT, plan
 from scripts.workflow.resources import fetched_mb, gpus, growing, trained_mb, written
 
+ON_GPUS = {"checkpoint_metrics", "head_states", "head_rank_sweep", "bottleneck_bound"}
+ON_GPUS |= {"ability_evaluation", "tied_training"}
+    "checkpoint_metrics",
+    "head_states",
+    "head_rank_sweep",
+    "bottleneck_bound",
+    "ability_evaluation",
+    "tied_training",
+}
 SMALL = 15  # minutes; jobs that ask for no more go several in a submission
 
 
@@ -85,12 +94,12 @@ def test_small_jobs_go_several_in_a_submission(plans):
 
 def test_gpus_are_asked_for_where_the_config_says_cuda(plans):
     asking = {job.rule for job in plans if "gpu" in job.resources}
-    assert asking == {"checkpoint_metrics", "head_states", "head_rank_sweep", "bottleneck_bound"}
+    assert asking == ON_GPUS
 
 
 def test_the_gpu_profile_asks_for_gpus_one_at_a_time(tmp_path):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(profile("gpu")["config"]))
     jobs = plan(ROOT / "config" / "smoke.yaml", tmp_path / "config.yaml")
     asking = {job.rule for job in jobs if job.resources.get("gpu") == 1}
-    assert asking == {"checkpoint_metrics", "head_states", "head_rank_sweep", "bottleneck_bound", "ngram_spectrum"}
+    assert asking == {*ON_GPUS, "ngram_spectrum"}
     assert profile("gpu")["resources"] == {"gpu": 1}
