@@ -1,6 +1,7 @@
 import os
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,11 @@ def copy_project(target):
     skipped = shutil.ignore_patterns(".git", ".venv", ".snakemake", "results", "logs", ".*cache", "tests")
     shutil.copytree(ROOT, target, ignore=skipped)
     return target
+
+
+def heed_interrupts():
+    """For a new process: tests that a shell started in the background ignore SIGINT, and so would their children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 SMOKE = ["--configfile", "config/smoke.yaml"]

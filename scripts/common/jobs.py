@@ -5,7 +5,9 @@ import fcntl
 import logging
 import os
 import signal
+import socket
 import sys
+import time
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -41,9 +43,9 @@ def job(snakemake: Any) -> Iterator[None]:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
         log.setLevel(logging.INFO)
         log.addHandler(handler)
+        waited = _wait_for_others(file)
+        file.truncate(0)
         try:
-            waited = _wait_for_others(file)
-            file.truncate(0)
             if waited:
                 log.info("waited for another process at this job, left over by a run that was killed")
             check_seals(getattr(snakemake, "input", ()))
@@ -79,13 +81,26 @@ def _stopped_by_sigterm() -> Iterator[None]:
 def _wait_for_others(file: IO[str]) -> bool:
     """Wait until no other process is at the same job, as its log file's lock shows; whether there was one.
 
-    A Snakemake that is killed leaves its jobs running, here or on a cluster; the next one starts them again.
+    A Snakemake that is killed leaves its jobs running, here or on a cluster; the next one starts them again. Of those
+    that wait only the last may work, because the others' Snakemake is gone: they end when it has, without an error, for
+    which what is left of their Snakemake would remove its results.
     """
+    last = Path(file.name).with_name(f".{Path(file.name).name}.last")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        last.unlink(missing_ok=True)
     except BlockingIOError:
         log.warning("a second process was started at this job; it waits until this one ends")
+        mine = f"{socket.gethostname()} {os.getpid()} {time.time_ns()}"
+        last.write_text(mine, encoding="utf-8")
         fcntl.flock(file, fcntl.LOCK_EX)
+        while last.exists() and last.read_text(encoding="utf-8") != mine:
+            fcntl.flock(file, fcntl.LOCK_UN)  # the last one's turn
+            time.sleep(0.5)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if not last.exists():
+            sys.exit(0)
+        last.unlink()
         return True
     except OSError as error:  # some network file systems have no locks
         log.warning("no lock (%s): no other process may be at this job", error)

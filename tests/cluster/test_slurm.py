@@ -18,7 +18,7 @@ import torch
 import yaml
 
 from tests.cluster.one_node import one_node, run, why_not
-from tests.conftest import SMOKE, copy_project, results_of, snakemake
+from tests.conftest import SMOKE, copy_project, heed_interrupts, results_of, snakemake
 from tests.workflow.test_workflow import would_run
 
 plugin = importlib.util.find_spec("snakemake_executor_plugin_slurm")
@@ -54,7 +54,8 @@ def start(project, *arguments):
     """Snakemake in the background, with what it prints in snakemake.out."""
     command = [sys.executable, "-m", "snakemake", *PROFILE, *arguments]
     with (project / "snakemake.out").open("a") as file:
-        started.append(subprocess.Popen(command, cwd=project, stdout=file, stderr=subprocess.STDOUT))
+        options = {"cwd": project, "stdout": file, "stderr": subprocess.STDOUT, "preexec_fn": heed_interrupts}
+        started.append(subprocess.Popen(command, **options))
     return started[-1]
 
 
@@ -143,5 +144,5 @@ def test_termination_of_snakemake_is_no_loss(slurm, tmp_path):
     process.send_signal(signal.SIGINT)
     process.wait(300)
     wait_for(lambda: not run("squeue", "--noheader").strip())
-    assert list((project / ".snakemake" / "locks").iterdir()) == []
+    assert list((project / ".snakemake" / "locks").glob("*")) == []
     assert start(project, *target).wait(900) == 0, printed(project)

@@ -99,6 +99,22 @@ def test_a_job_waits_for_one_that_a_killed_run_left(tmp_path):
     assert "waited for another process at this job" in (tmp_path / "log").read_text()
 
 
+def test_of_those_that_wait_the_last_works(tmp_path):
+    first = at_work(tmp_path, "first", 6)
+    begun(tmp_path)
+    second = at_work(tmp_path, "second", 0)
+    while not list(tmp_path.glob(".log.last")):
+        time.sleep(0.05)
+    waiting = (tmp_path / ".log.last").read_text()
+    third = at_work(tmp_path, "third", 0)
+    while (tmp_path / ".log.last").read_text() == waiting:
+        time.sleep(0.05)
+    assert [process.communicate()[1] for process in (first, second, third)] == [""] * 3
+    assert [process.returncode for process in (first, second, third)] == [0] * 3
+    assert (tmp_path / "out").read_text() == "third"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "out"]
+
+
 def test_a_killed_job_is_not_waited_for(tmp_path):
     first = at_work(tmp_path, "first", 60)
     begun(tmp_path)

@@ -52,7 +52,7 @@ def same(project, whole):
 
 def test_twenty_kills_lose_nothing(tiny, whole):
     chosen = random.Random(0)
-    moments = [(chosen.uniform(0, 5), chosen.choice(["workflow", "all", "job", "terminated"])) for _ in range(20)]
+    moments = [(chosen.uniform(0, 4), chosen.choice(["workflow", "all", "job", "terminated"])) for _ in range(20)]
     hit = set()
     for seconds, how in moments:
         process = start(tiny)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from tests.conftest import heed_interrupts
+
 RESULTS = "results/tiny"
 TABLES = ["table_7", "table_7_controls", "language_models", "saturation"]
 ARGUMENTS = [*(f"{RESULTS}/tables/{name}.csv" for name in TABLES), "--configfile", "config/tiny.yaml"]
@@ -33,7 +35,8 @@ def start(project, *arguments, **options):
     """Snakemake in the background, the leader of its process group; what it prints is added to snakemake.out."""
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *(arguments or ARGUMENTS)]
     with (project / "snakemake.out").open("a") as file:
-        return subprocess.Popen(command, cwd=project, stdout=file, stderr=file, start_new_session=True, **options)
+        options |= {"cwd": project, "stdout": file, "stderr": file, "preexec_fn": heed_interrupts}
+        return subprocess.Popen(command, start_new_session=True, **options)
 
 
 def unlock(project):

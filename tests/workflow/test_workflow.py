@@ -121,6 +121,12 @@ def test_nothing_runs_again(finished):
     assert would_run(finished, *SMOKE) == {}
 
 
+def test_the_gpu_profile_moves_what_can_run_on_one(finished):
+    again = would_run(finished, "--workflow-profile", "profiles/gpu", *SMOKE)
+    assert {"checkpoint_metrics", "head_states", "head_rank_sweep", "bottleneck_bound", "ngram_spectrum"} <= set(again)
+    assert not {"corpus", "tokens", "ngram_counts", "checkpoint_train"} & set(again)
+
+
 def test_a_fresh_clone_runs_nothing_again(finished):
     for path in finished.rglob("*"):
         if path.is_file() and not {"results", "logs", ".snakemake"} & set(path.parts):
