@@ -11,13 +11,6 @@ from scripts.workflow.resources import fetched_mb, gpus, growing, trained_mb, wr
 
 ON_GPUS = {"checkpoint_metrics", "head_states", "head_rank_sweep", "bottleneck_bound"}
 ON_GPUS |= {"ability_evaluation", "tied_training"}
-    "checkpoint_metrics",
-    "head_states",
-    "head_rank_sweep",
-    "bottleneck_bound",
-    "ability_evaluation",
-    "tied_training",
-}
 SMALL = 15  # minutes; jobs that ask for no more go several in a submission
 
 
