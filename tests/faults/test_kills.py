@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -29,18 +30,24 @@ def first_job(project, process):
         time.sleep(0.05)
 
 
+def kill_all(process, number=signal.SIGKILL):
+    """Send a signal to the workflow and all its jobs, as a terminal or a scheduler does, if any are left."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
 def disturb(project, process, how):
     """Kill the workflow, the workflow and its jobs, or a job, with SIGKILL or SIGTERM, and wait for its end."""
     if how == "workflow":
         process.kill()  # its jobs go on: the next run must not trip over them
     elif how == "all":
-        os.killpg(process.pid, signal.SIGKILL)
+        kill_all(process)
     elif how == "job":
         kill([*script_processes(project)][-1:])
         wait(process, 2)
-        os.killpg(process.pid, signal.SIGKILL)
+        kill_all(process)
     else:
-        os.killpg(process.pid, signal.SIGTERM)
+        kill_all(process, signal.SIGTERM)
     process.wait()
 
 
@@ -79,7 +86,7 @@ def test_a_job_killed_for_memory_runs_again_by_itself(tiny, whole):
 def test_a_workflow_that_is_stopped_leaves_no_lock(tiny, sent):
     process = start(tiny)
     first_job(tiny, process)
-    os.killpg(process.pid, sent)  # as a terminal or a scheduler does
+    kill_all(process, sent)
     process.wait()
     assert list((tiny / ".snakemake" / "locks").glob("*")) == []
     assert script_processes(tiny) == {}
