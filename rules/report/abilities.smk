@@ -1,6 +1,8 @@
 # Figures and tables of abilities: table 1, natural experiments, ability against loss.
 
 
+ASKED = config["abilities"]["suites"]
+ASKED_NAMES = {model: name for model, name in hub_names(config).items() if model.split("/")[0] in ASKED}
 FIGURES += ["figure_natural_experiments", "figure_emergence", "figure_equal_loss"]
 
 
@@ -27,11 +29,7 @@ rule table_1:
         mem_mb=1000,
         runtime=15,
     params:
-        names={
-            model: name
-            for model, name in hub_names(config).items()
-            if model.split("/")[0] in config["abilities"]["suites"]
-        },
+        names=ASKED_NAMES,
         code=code_hash("report/table_1.py"),
     message:
         "Write table 1: best and final checkpoint of Pythia-160M"
