@@ -249,7 +249,7 @@ def test_a_damaged_file_of_states_is_named(states, sweep, folder):
     states()
     path = folder / "head_states.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(SystemExit, match=r"head_states.safetensors: cannot be read .*; delete it and run again"):
+    with pytest.raises(SystemExit, match=r"head_states.safetensors: its sha256 is not .*; delete it and run again"):
         sweep()
 
 
