@@ -87,7 +87,10 @@ class Scorer:
         self.tokenizer.encode = cache(self.tokenizer.encode)
 
     def evaluate(self, model: Any, shots: int) -> dict[str, Any]:
-        """What the harness finds of a model: `results` by task, and `samples`, its log of each item, by task."""
+        """What the harness finds of a model: `results` by task, and `samples`, its log of each item, by task.
+
+        Raises InputError if the model cannot read an answer at once.
+        """
         from lm_eval.evaluator import evaluate
         from lm_eval.models.huggingface import HFLM
 
@@ -105,7 +108,13 @@ class Scorer:
                 prefix_token_id=self._prefix(model),
             )
             options = {"bootstrap_iters": 0, "log_samples": True}  # intervals are ours: paired over items
-            return evaluate(harnessed, {"tasks": self.tasks}, limit=self.options["limit"], **options)
+            try:
+                return evaluate(harnessed, {"tasks": self.tasks}, limit=self.options["limit"], **options)
+            except AssertionError as error:  # all that the harness says of it
+                raise InputError(
+                    f"an answer to {' or '.join(self.tasks)} is longer than the {harnessed.max_length} tokens that the "
+                    "model reads; allowed in abilities.tasks are shorter ones"
+                ) from error
 
     def _prefix(self, model: Any) -> int:
         """What stands before a text that has nothing before it: the first token, or the model's own, or token 0."""

@@ -124,3 +124,9 @@ def test_what_stands_before_an_empty_context(tokenizer, folders, tmp_path):
     assert asked._prefix(model) == 5
     config.eos_token_id = None
     assert asked._prefix(model) == 0
+
+
+def test_an_answer_longer_than_the_model_reads_is_one_line(scorer):
+    model = tiny_model(vocab_size=400, max_position_embeddings=4)
+    with pytest.raises(InputError, match="longer than the 4 tokens that the model reads"):
+        evaluate_model(model, scorer(), {"made": ["cloze", "next_sentence"]}, [0])

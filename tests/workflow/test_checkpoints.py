@@ -49,7 +49,7 @@ def configured(project, prefetch=1, **changes):
     config["checkpoints"] = {"suites": ["it"], "prefetch": prefetch}
     config["heads"]["models"] = ["it/16"]
     config["scaling"]["suites"] = ["it"]
-    config["abilities"] |= {"suites": ["it"], "num_fewshot": [0]}
+    config["abilities"] |= {"suites": ["it"], "num_fewshot": [0], "tasks": ["cloze"]}
     config["metrics"] |= {"unargmaxable": False, "word_perplexity": None}
     path = project / "config" / "hub.yaml"
     path.write_text(yaml.safe_dump(config))
