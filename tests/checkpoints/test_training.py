@@ -219,7 +219,7 @@ def test_too_little_text_for_a_batch(tokens):
 
 def test_checkpoints_are_those_of_the_config(trained):
     assert sorted(int(path.name[4:]) for path in (trained / "0").iterdir()) == STEPS
-    assert sorted(path.name for path in trained.iterdir()) == ["0", "training.parquet"]
+    assert sorted(path.name for path in trained.iterdir()) == [".0.sha256", "0", "training.parquet"]
     first = AutoModelForCausalLM.from_pretrained(trained / "0" / "step0", dtype=torch.float32)
     assert isinstance(first, GPTNeoXForCausalLM)
     for name, weight in some_model().named_parameters():
