@@ -52,8 +52,11 @@ class Unfinished:
         """Write the checkpoint, then the state; a kill between any two instructions loses neither the one before."""
         whole = self.checkpoints / f"step{state.step}"
         partial = whole.with_name(f".{whole.name}.partial")
-        model.save_pretrained(partial)
-        partial.replace(whole)
+        try:
+            model.save_pretrained(partial)
+            partial.replace(whole)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
         write_state(self.state_file, self.fingerprint, vars(state))
 
     def finish(self, target: Path) -> None:

@@ -24,8 +24,8 @@ log = logging.getLogger("saturation")
 Item = TypeVar("Item")
 
 NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG}
-# what libraries say of a full disk that raise errors of their own: of the system, and of PyTorch
-DISK_FULL = ("No space left on device", "os error 28", "PytorchStreamWriter failed writing file")
+# what libraries say of a full disk that raise errors of their own
+DISK_FULL = ("No space left on device", "os error 28")
 
 
 @contextmanager

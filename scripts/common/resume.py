@@ -17,9 +17,12 @@ def fingerprint_of(**decisive: Any) -> str:
 
 
 def write_state(path: Path, fingerprint: str, state: dict[str, Any]) -> None:
-    """Write a state of tensors, numbers, lists and mappings, whole or not at all."""
-    with whole_file(path) as file:
-        torch.save({"fingerprint": fingerprint, **state}, file)
+    """Write a state of tensors, numbers, lists and mappings, whole or not at all. OSError if the disk is full."""
+    with whole_file(path) as partial, partial.open("wb") as file:
+        try:
+            torch.save({"fingerprint": fingerprint, **state}, file)
+        except RuntimeError as error:  # PyTorch's own, raised while that of the file goes by
+            raise error.__context__ if isinstance(error.__context__, OSError) else error  # noqa: B904
 
 
 def read_state(path: Path, fingerprint: str) -> dict[str, Any] | None:

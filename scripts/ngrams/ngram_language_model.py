@@ -3,7 +3,8 @@
 import math
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from scripts.common.held_out import Documents, Split, split_documents
-from scripts.common.jobs import InputError, job, log, whole_file
+from scripts.common.jobs import InputError, job, log
 from scripts.common.tables import read_parts, write_tables
 from scripts.common.token_files import open_tokens
 from scripts.ngrams.arpa import write_arpa
@@ -52,15 +53,25 @@ def held_out_bytes(split: Split, tables: Sequence[str]) -> int:
     return int(sizes[split.held].sum())
 
 
-def build_binary(arpa: str | Path) -> Path:
-    """The file to query: KenLM's binary form beside the model where its tool is on PATH, else the model itself."""
+@contextmanager
+def file_to_query(arpa: str | Path) -> Iterator[Path]:
+    """KenLM's binary form of the model, for as long as it is needed, where its tool is on PATH; else the model itself.
+
+    The binary form is quick to read. It is removed again, so that results do not depend on what a machine has.
+    """
     binary = Path(arpa).with_suffix(".binary")
-    binary.unlink(missing_ok=True)
-    if not (tool := shutil.which("build_binary")):
-        return Path(arpa)
-    with whole_file(binary) as partial:
-        subprocess.run([tool, str(arpa), str(partial)], check=True, capture_output=True)
-    return binary
+    try:
+        tool = shutil.which("build_binary")
+        yield binary if tool and _built(tool, Path(arpa), binary) else Path(arpa)
+    finally:
+        binary.unlink(missing_ok=True)
+
+
+def _built(tool: str, arpa: Path, binary: Path) -> bool:
+    done = subprocess.run([tool, str(arpa), str(binary)], check=False, capture_output=True, text=True)
+    if done.returncode:  # no room for it, say
+        log.warning("build_binary failed, so the text form is read: %s", (done.stderr.splitlines() or [""])[-1])
+    return not done.returncode
 
 
 def document_losses(path: Path, documents: Documents, unseen: NDArray[np.bool_], unseen_types: int) -> NDArray[Any]:
@@ -128,7 +139,8 @@ def main(
     log.info("entries of orders 1 to 5: %s", model.entries)
     write_arpa(model, output.model)
     unseen = ~np.isin(split.test.ids, model.types)
-    losses = document_losses(build_binary(output.model), split.test, unseen, model.bos - len(model.types))
+    with file_to_query(output.model) as path:
+        losses = document_losses(path, split.test, unseen, model.bos - len(model.types))
     columns = table_columns(model, split, losses, text_bytes)
     log.info("%.4f nats a token, %.4f bits a byte", columns["cross_entropy_nats"], columns["bits_per_byte"])
     write_tables("language_model", output.table, [{**keys, **columns}])

@@ -12,6 +12,7 @@ import torch
 
 from scripts.checkpoints.checkpoint_train import main
 from scripts.checkpoints.unfinished import State, Unfinished
+from scripts.common.resume import write_state
 from scripts.common.windows import Windows
 from tests.checkpoints.runs import DEFINITION, MODEL, STEPS, arguments, contents
 
@@ -132,6 +133,14 @@ def test_damaged_state(tmp_path, trained, corpus, monkeypatch, damage):
     main(*arguments(tmp_path, corpus))
     assert seen[0] == (16 if damage.startswith("half") else 0)
     assert contents(tmp_path / "0") == contents(trained / "0")
+
+
+@pytest.mark.parametrize("numbers", [30, 300_000])  # PyTorch says it in two ways
+def test_a_full_disk_is_an_error_of_the_system(tmp_path, numbers):
+    (tmp_path / ".state.pt.partial").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        write_state(tmp_path / "state.pt", "f", {"weights": torch.zeros(numbers)})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_state_of_a_stranger_runs_no_code(tmp_path):

@@ -53,6 +53,8 @@ def configured(project):
     config["ngrams"] |= {"corpora": ["texts"], "tokenizers": ["bytes"]}
     config["ngrams"]["controls"]["tokenizers"] = ["bytes"]
     config["metrics"] |= {"tokens": 400}
+    config["abilities"] |= {"suites": []}
+    config["tied"]["remedies"] = []
     return configure(project, **config)
 
 

@@ -8,7 +8,7 @@ from scripts.common.held_out import split_documents
 from scripts.common.jobs import InputError
 from scripts.common.tables import read_table, write_tables
 from scripts.common.token_files import open_tokens, write_tokens
-from scripts.ngrams.ngram_language_model import loss_columns
+from scripts.ngrams.ngram_language_model import file_to_query, loss_columns
 from tests.ngrams.by_hand import BOS, EOS, PlainKneserNey, kenlm_tool
 
 
@@ -156,19 +156,26 @@ def test_too_little_memory_is_said(rule):
         rule(shards, texts, mem_mb=400)
 
 
-def test_the_binary_form_gives_the_same(rule, tmp_path, monkeypatch):
+def test_the_binary_form_gives_the_same_and_is_removed(rule, tmp_path, monkeypatch):
     shards, texts = some_shards()
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
     plain = rule(shards, texts)
-    assert not (tmp_path / "model.binary").exists()
     monkeypatch.undo()
     tool = kenlm_tool("build_binary")
     monkeypatch.setattr("shutil.which", lambda *_, **__: tool)
     assert rule(shards, texts) == plain
-    assert (tmp_path / "model.binary").exists()
+    assert not list(tmp_path.glob("*.binary"))
     words = " ".join(map(str, shards[0][0]))
-    scores = [kenlm.Model(str(tmp_path / name)).score(words) for name in ("model.arpa", "model.binary")]
-    assert scores[0] == scores[1]
+    with file_to_query(tmp_path / "model.arpa") as binary:
+        assert binary == tmp_path / "model.binary"
+        assert kenlm.Model(str(binary)).score(words) == kenlm.Model(str(tmp_path / "model.arpa")).score(words)
+
+
+def test_a_failing_build_binary_costs_nothing_but_time(rule, tmp_path, monkeypatch):
+    shards, texts = some_shards()
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
-    rule(shards, texts)
-    assert not (tmp_path / "model.binary").exists()  # it would be that of another model
+    plain = rule(shards, texts)
+    monkeypatch.setattr("shutil.which", lambda *_, **__: "/bin/false")
+    assert rule(shards, texts) == plain
+    assert "build_binary failed" in (tmp_path / "script.log").read_text()
+    assert not list(tmp_path.glob("*.binary"))
