@@ -119,6 +119,7 @@ rule all:
     input:
         rules.figures.input,
         rules.tables.input,
+        rules.findings.output,
         rules.report.output,
     message:
         "Everything this configuration can show"

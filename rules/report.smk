@@ -86,6 +86,46 @@ rule provenance:
         "../scripts/report/provenance.py"
 
 
+rule findings:
+    input:
+        template="scripts/report/findings.md.jinja",
+        figure_1a="resources/figure_1a_published.csv",
+        figure_4="resources/figure_4_published.csv",
+        figure_5="resources/figure_5_published.csv",
+        figure_7="resources/figure_7_published.csv",
+        evaluations="resources/pythia_evaluations.csv.xz",
+        claims=rules.claims.output[0],
+        table_1=rules.table_1.output[0],
+        scaling_fit=rules.table_scaling.output.fits,
+        table_7=rules.table_7.output[0],
+        head_thresholds=rules.table_heads.output.thresholds,
+        loss_expansion_orders=rules.table_heads.output.orders,
+        ability_saturation=rules.table_abilities.output.ability_saturation,
+        equal_loss=rules.table_abilities.output.equal_loss,
+        tied_moments=rules.table_tied.output.moments,
+        tied_models=rules.table_tied.output.models,
+        provenance=rules.provenance.output[0],
+    output:
+        ensure("<results>/findings.md", non_empty=True),
+    log:
+        "<logs>/report/findings.log",
+    benchmark:
+        "<logs>/report/findings.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        figures=["figure_1a", "figure_4", "figure_5", "figure_7", "evaluations"],
+        code=code_hash("report/findings.py"),
+    message:
+        "Write where the papers disagree with their own data and with this run"
+    script:
+        "../scripts/report/findings.py"
+
+
 rule report:
     input:
         template="scripts/report/report.html.jinja",
@@ -163,6 +203,7 @@ rule tables:
 localrules:
     claims,
     figures,
+    findings,
     provenance,
     report,
     tables,

@@ -11,6 +11,7 @@ import pandas as pd
 
 from scripts.common.jobs import job, whole_file
 from scripts.common.tables import read_csv
+from scripts.report.numbers import number
 from scripts.report.suites import short_number
 
 if TYPE_CHECKING:
@@ -109,13 +110,6 @@ def figures(images: list[str], data: list[str], captions: list[str]) -> dict[str
             "caption": Path(caption).read_text(encoding="utf-8").strip(),
         }
     return {section: [shown[name] for name in names if name in shown] for section, names in SECTIONS.items()}
-
-
-def number(value: float) -> str:
-    """A number as the page prints it; nothing for an empty cell."""
-    if pd.isna(value):
-        return ""
-    return f"{value:,.0f}" if value == int(value) or abs(value) >= 10 else f"{value:.2g}"
 
 
 def size(value: float) -> str:

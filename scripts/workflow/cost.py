@@ -17,7 +17,8 @@ from snakemake.utils import validate
 
 from scripts.workflow.configuration import SCHEMA_FILE
 from scripts.workflow.plan import ROOT, Planned, plan
-from scripts.workflow.suites import steps_of, suite_spans
+from scripts.workflow.suites import MADE_TASKS, asked_steps, asked_tasks, steps_of, suite_spans
+from scripts.workflow.tied import trained_remedies
 
 FLOPS = {"float32": 15e12, "bfloat16": 120e12}  # a second that an A100 reaches: 80 and 40 % of what its maker names
 READING = 1e9  # bytes a second from disk to the GPU
@@ -26,6 +27,16 @@ LOADING = 5  # seconds a checkpoint, beside reading its bytes
 BYTES = 2  # of a parameter on the hub: float16 or bfloat16
 # Names on the hub that do not say how large a model is: its parameters, and bytes of each
 SIZES = {"gpt2": (124e6, 4), "gpt2-medium": (355e6, 4), "gpt2-large": (774e6, 4), "gpt2-xl": (1558e6, 4)}
+# Of tasks of the harness: items, texts asked of each, tokens of a text by Pythia's tokenizer, rounded up
+TASKS = {
+    "lambada_openai": (5153, 1, 90),
+    "sciq": (1000, 4, 130),
+    "arc_easy": (2376, 4, 40),
+    "wikitext": (150, 1, 2048),  # windows of its 62 documents
+    "storycloze": (1871, 2, 70),
+}
+CHOICES, LETTERS = 4, 4  # of tasks made here; of a token, about
+BATCH = 0.05  # seconds a batch of requests takes beside its operations
 SHAPES = {"pythia-410m": (50304, 1024), "pythia-1b": (50304, 2048), "Llama-2-7b-hf": (32000, 4096)}  # rows, width
 
 
@@ -106,6 +117,41 @@ def head_seconds(config: dict[str, Any], models: list[dict[str, Any]]) -> float:
     return operations / FLOPS[config["heads"]["precision"]]
 
 
+def asking_seconds(config: dict[str, Any], models: list[dict[str, Any]]) -> float:
+    """GPU seconds of ability_evaluation: for each checkpoint asked a forward pass over every text, and its batches."""
+    abilities = config["abilities"]
+    texts = tokens = 0
+    for task in abilities["tasks"]:
+        if task not in MADE_TASKS and task not in TASKS:
+            raise SystemExit(f"error: how long the texts of {task} are is not known; add it to TASKS in {__file__}")
+        made = (abilities["items"], CHOICES, abilities["context"] // LETTERS)
+        items, choices, length = made if task in MADE_TASKS else TASKS[task]
+        if task in MADE_TASKS or task in asked_tasks(config):
+            items = min(items, abilities["limit"] or items)
+            texts += items * choices
+            tokens += items * choices * length
+    shots = sum(1 + shots for shots in abilities["num_fewshot"])  # a text with k examples is 1 + k times as long
+    batches = texts / abilities["batch_size"] * len(abilities["num_fewshot"]) * BATCH
+    total, wanted = 0.0, asked_steps(config)
+    for one in models:
+        if one["suite"] in abilities["suites"]:
+            steps = steps_of(config["suites"][one["suite"]]) or []
+            asked = len(steps if wanted is None else set(wanted) & set(steps))
+            passes = 2 * one["parameters"] * tokens * shots / FLOPS[one["dtype"]]
+            total += asked * (passes + batches + one["bytes"] / READING + LOADING) + one["spans"] * STARTING
+    return total
+
+
+def tied_seconds(config: dict[str, Any]) -> float:
+    """GPU seconds of tied_training: 6 operations a weight, but for the embedding, and token of every model."""
+    training = config["tied"]["training"]
+    width, layers = training["model"]["width"], training["model"]["layers"]
+    vocabulary = config["tied"]["models"]["vocabulary_size"]  # what the tokenizer has is known only when it is there
+    tokens = training["batch_size"] * training["sequence_length"] * max(steps_of(training) or [0])
+    models = len(trained_remedies(config)) * len(training["seeds"])
+    return models * tokens * 6 * (12 * width**2 * layers + vocabulary * width) / FLOPS[training["precision"]]
+
+
 def stages(jobs: list[Planned]) -> dict[str, list[Planned]]:
     """The jobs by stage, which is the file of their rule, in the order that data flows."""
     found: dict[str, list[Planned]] = {}
@@ -147,6 +193,10 @@ def page(config_file: Path) -> str:
         estimates["metrics"] = (0.0, 0.0, measuring_seconds(config, models))
     if config["heads"]["device"] == "cuda":
         estimates["heads"] = (0.0, 0.0, head_seconds(config, models))
+    if config["abilities"]["device"] == "cuda":
+        estimates["abilities"] = (0.0, 0.0, asking_seconds(config, models))
+    if config["tied"]["training"]["device"] == "cuda":
+        estimates["tied"] = (0.0, 0.0, tied_seconds(config))
     lines = [
         "| stage | jobs | of them here | on a GPU | GPU hours | fetched, GB | on disk at once, GB "
         "| measured: CPU minutes | most memory, MB | results, MB |",

@@ -119,7 +119,7 @@ def test_shots_are_those_of_the_record_and_repeats_agree(evaluations, scores):
     assert spread.max() < 0.01
     assert not scores.duplicated(["suite", "model", "num_fewshot", "step", "task", "metric"]).any()
     small = scores[scores.model.str.endswith("tokBS")]
-    assert set(small.num_fewshot) == {5}  # though some of their folders are called zero-shot
+    assert set(small.num_fewshot) == {5}  # their folders name none
     assert set(scores[(scores.suite == "pythia-v0") & (scores.model == "160m")].num_fewshot) == {0}
 
 

@@ -33,6 +33,25 @@ def test_heads_by_hand():
     assert found == 10 * (6 * (50304 + 1024) * (2 + 4) * 2 + 2 * 7 * 3)
 
 
+def test_questions_by_hand():
+    abilities = {"suites": ["s"], "tasks": ["sciq", "cloze", "storycloze"], "num_fewshot": [0, 5], "steps": [5, 10, 99]}
+    abilities |= {"items": 100, "context": 400, "limit": None, "batch_size": 10, "storycloze": None}
+    config = {"abilities": abilities, "suites": {"s": {"steps": [0, 5, 10]}}}
+    model = {"suite": "s", "parameters": 1e9, "bytes": 2e9, "spans": 3, "dtype": "float32"}
+    passes = 2e9 * (1000 * 4 * 130 + 100 * 4 * 100) * (1 + 6) / 15e12
+    batches = (4000 + 400) / 10 * 2 * cost.BATCH
+    assert cost.asking_seconds(config, [model, model | {"suite": "t"}]) == pytest.approx(
+        2 * (passes + batches + 2 + cost.LOADING) + 3 * cost.STARTING
+    )
+
+
+def test_shared_embeddings_by_hand():
+    training = {"model": {"width": 10, "layers": 2}, "batch_size": 3, "sequence_length": 5, "steps": [0, 7]}
+    training |= {"remedies": ["plain", "swap"], "seeds": [0, 1, 2], "precision": "float32"}
+    config = {"tied": {"training": training, "models": {"vocabulary_size": 100}, "remedies": ["plain"]}}
+    assert cost.tied_seconds(config) == pytest.approx(6 * 3 * 5 * 7 * 6 * (12 * 100 * 2 + 1000) / 15e12)
+
+
 def test_the_table_in_the_docs_is_current(monkeypatch):
     monkeypatch.setattr(cost, "measured", lambda config, stage: "| | ")
     assert cost.page(PAPER) in (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
