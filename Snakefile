@@ -94,6 +94,11 @@ wildcard_constraints:
     span=r"\d+",
 
 
+onstart:
+    # Snakemake 9.27 wakes its scheduler once a second for every job that has ended, unless no rate is limited
+    workflow.scheduler.job_rate_limiter = None
+
+
 FIGURES: list[str] = []  # in the order of the page; rules/report/ adds to them
 
 

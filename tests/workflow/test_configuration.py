@@ -104,8 +104,8 @@ def test_default_is_valid():
             "tokenizers.x.repository is 'gpt2'; allowed: owner/name, as on the hub",
         ),
         ("corpora/..", {"source": "python-docs"}, "corpora: '..' is not a name; allowed: letters, digits"),
-        ("tokenizers/bpe-8k/algorithm", "bpe", "tokenizers.bpe-8k.algorithm is 'bpe'; allowed: byte-bpe, word"),
-        ("report/published/bpe-8k", "gpt2", "report.published.bpe-8k is 'gpt2'; allowed: llama2, pythia"),
+        ("tokenizers/bpe-4k/algorithm", "bpe", "tokenizers.bpe-4k.algorithm is 'bpe'; allowed: byte-bpe, word"),
+        ("report/published/bpe-4k", "gpt2", "report.published.bpe-4k is 'gpt2'; allowed: llama2, pythia"),
         ("heads/models", ["d64"], "heads.models[0] is 'd64'; allowed: SUITE/MODEL, as below suites"),
         ("heads/starts", ["nromal"], "heads.starts[0] is 'nromal', did you mean normal?; allowed: normal, scaled, svd"),
         ("heads/ranks", [0], "heads.ranks[0] is 0; allowed: at least 1"),
@@ -127,7 +127,7 @@ def test_schema_errors_are_one_line(path, value, message):
         (
             "ngrams/controls/tokenizers",
             ["x"],
-            "ngrams.controls.tokenizers names 'x'; allowed: bpe-8k, bpe-2k, bpe-32k, bpe-50k",
+            "ngrams.controls.tokenizers names 'x'; allowed: bpe-4k, bpe-2k, bpe-32k, bpe-50k",
         ),
         ("scaling/suites", ["mimi"], "scaling.suites names 'mimi', did you mean mini?; allowed: mini"),
         ("scaling/fit_from", {"x": 1}, "scaling.fit_from names 'x'; allowed: mini"),
@@ -137,7 +137,7 @@ def test_schema_errors_are_one_line(path, value, message):
             {"source": "local", "path": "no.json"},
             "tokenizers.t.path is 'no.json'; there is no such file",
         ),
-        ("tokenizers/bpe-8k/corpora", ["x"], "tokenizers.bpe-8k.corpora names 'x'; allowed: "),
+        ("tokenizers/bpe-4k/corpora", ["x"], "tokenizers.bpe-4k.corpora names 'x'; allowed: "),
         (
             "corpora/s",
             {"source": "synthetic", "vocabulary_size": 10, "rank": 11, "tokens": 5},
@@ -198,7 +198,7 @@ def test_sorting_keys_changes_nothing_else():
 
 def test_samples_and_seeds():
     samples = ngram_samples(DEFAULT, "controls")
-    assert {sample["tokenizer"] for sample in samples} == {"bpe-8k"}
+    assert {sample["tokenizer"] for sample in samples} == {"bpe-4k"}
     assert {sample["sample_size"] for sample in samples} == {"10000", "100000", "all"}
     assert {sample["order"] for sample in samples if sample["sample_size"] == "100000"} == {"2", "3", "4", "5"}
     assert {sample["order"] for sample in samples if sample["sample_size"] != "100000"} == {"5"}
@@ -266,7 +266,7 @@ def test_any_config_is_valid_or_refused_in_one_line(place, value):
     assert error is None or (error and len(error.splitlines()) == 1)
 
 
-NAMES = ["python-docs", "python-source", "bpe-2k", "bpe-8k", "mini", "mini/d64", "mini/d8", "cuda"]
+NAMES = ["python-docs", "python-source", "bpe-2k", "bpe-4k", "mini", "mini/d64", "mini/d8", "cuda"]
 likely = st.integers(0, 9) | st.sampled_from(NAMES) | st.lists(st.integers(1, 6) | st.sampled_from(NAMES), max_size=3)
 
 

@@ -30,7 +30,7 @@ HUB = {
     "repository": "EleutherAI/pythia-{model}",
     "revision": "step{step}",
     "corpus": "python-docs",
-    "tokenizer": "bpe-8k",
+    "tokenizer": "bpe-4k",
     "models": ["14m", "1.4b"],
     "steps": [0, 512, {"first": 1000, "last": 5000, "every": 1000}],
     "span": 2000,
@@ -110,7 +110,7 @@ def test_tokens_of_a_step():
     ("definition", "message"),
     [
         ({**HUB, "corpus": "pile"}, "suites.it.corpus names 'pile'; allowed: python-docs, python-source"),
-        ({**HUB, "tokenizer": "bpe8k"}, "suites.it.tokenizer names 'bpe8k', did you mean bpe-8k?; allowed: "),
+        ({**HUB, "tokenizer": "bpe4k"}, "suites.it.tokenizer names 'bpe4k', did you mean bpe-4k?; allowed: "),
         ({**HUB, "repository": "EleutherAI/pythia"}, "suites.it.repository is 'EleutherAI/pythia' for several models"),
         ({**HUB, "revision": "main"}, "suites.it.steps names several steps, but 'main' has no {step}"),
         ({**HUB, "steps": "all"}, "suites.it.last_step is missing"),

@@ -302,7 +302,7 @@ def test_the_code_in_the_readme_runs(finished):
 def test_the_query_in_the_readme_runs(finished):
     query = re.search(r"```sql\n(.*?)```", (finished / "README.md").read_text(), re.DOTALL).group(1)
     query = (
-        query.replace("results/", f"{finished}/results/smoke/").replace("bpe-8k", "bpe-1k").replace(">= 100", ">= 5")
+        query.replace("results/", f"{finished}/results/smoke/").replace("bpe-4k", "bpe-1k").replace(">= 100", ">= 5")
     )
     rows = duckdb.sql(query).fetchall()
     assert len(rows) == 10
