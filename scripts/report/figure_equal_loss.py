@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PATHS = ["lambada_openai", "sciq", "arc_easy"]  # tasks whose way is drawn
 PATH = ("pythia-v1", "160m", 0)
-NAMES = {"held_out": "held-out loss", "figure_1a": "held-out loss of Fig 1a", "lambada": "LAMBADA's loss"}
+NAMES = {"held_out": "held-out loss", "figure_1a": "held-out loss of Fig 1a", "lambada": "LAMBADA loss"}
 CURVE = ["loss_measure", "suite", "model", "task", "num_fewshot", "metric"]
 COLUMNS = ["part", *CURVE, "step", "loss", "value", "difference", "difference_low", "difference_high"]
 

@@ -199,6 +199,8 @@ def set_limits(axis: Axes, curves: Iterable[pd.DataFrame], columns: list[str], a
     margin = 0.06 * (high - low) or 0.05
     limits = np.array([low - margin, high + margin])
     axis.set_ylim(*(np.exp(limits) if log else limits))
+    if log and high - low < np.log(5):
+        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0), numticks=8))
 
 
 def log_axis(axis: Axes) -> None:
