@@ -25,6 +25,7 @@ from scripts.workflow.configuration import (
     synthetic_corpora,
     texts_used,
 )
+from scripts.workflow.module import project_file, python_path, with_defaults
 from scripts.workflow.resources import BASE_MB, fetched_mb, gpus, growing, trained_mb, written
 from scripts.workflow.suites import (
     ability_tables,
@@ -65,11 +66,15 @@ from scripts.workflow.suites import (
 from scripts.workflow.tied import tied_of, tied_tables, tied_tokens, trained_remedies
 
 min_version("9.0")
-os.environ.update(PYTHONPATH=workflow.basedir)  # scripts import the project as `scripts`
+ALONE = workflow.modifier.is_main_snakefile()  # not a module of another workflow
+os.environ.update(PYTHONPATH=python_path(ALONE))
 
+if ALONE:
 
-configfile: "config.yaml"
+    configfile: "config.yaml"
 
+else:
+    config = with_defaults(config)
 
 if error := schema_error(config):
     sys.exit(f"config: {error}")
@@ -120,11 +125,12 @@ include: "rules/report.smk"
 
 
 rule all:
-    default_target: True
+    default_target: ALONE
     input:
         rules.figures.input,
         rules.tables.input,
         rules.findings.output,
         rules.report.output,
+    localrule: True
     message:
         "Everything this configuration can show"

@@ -41,6 +41,7 @@ rule ability_data:
         "<logs>/abilities/ability_data/{task}.tsv"
     wildcard_constraints:
         task=r"[^/]+",
+    localrule: True  # here is a network, where jobs may run on machines without one
     conda:
         "../envs/abilities.yaml"
     threads: 1
@@ -117,9 +118,9 @@ rule ability_published:
         evaluations=(
             rules.ability_extract.output[0]
             if config["abilities"]["pythia_checkout"]
-            else "resources/pythia_evaluations.csv.xz"
+            else project_file("resources/pythia_evaluations.csv.xz")
         ),
-        models="resources/pythia_models.csv",
+        models=project_file("resources/pythia_models.csv"),
     output:
         ensure("<results>/abilities/published/ability_scores.parquet", non_empty=True),
     log:
@@ -177,7 +178,7 @@ rule ability_emergence:
             for path in suite_tables(config, suite, "checkpoint_metrics")
         ],
         fits=rules.scaling_fit.output.fits,
-        figure="resources/figure_1a_published.csv",
+        figure=project_file("resources/figure_1a_published.csv"),
     output:
         emergence_points=ensure("<results>/abilities/emergence_points.parquet", non_empty=True),
         emergence_fits=ensure("<results>/abilities/emergence_fits.parquet", non_empty=True),
@@ -201,8 +202,3 @@ rule ability_emergence:
         "Set ability against loss"
     script:
         "../scripts/abilities/ability_emergence.py"
-
-
-# Where jobs run on other machines, this one runs here, which has a network.
-localrules:
-    ability_data,

@@ -47,6 +47,7 @@ rule checkpoint_audit:
         "<logs>/checkpoints/checkpoint_audit/{suite}/{model}.tsv"
     wildcard_constraints:
         suite=suites_from(config, "hub", "local"),
+    localrule: True  # here is a network, where jobs may run on machines without one
     conda:
         "../envs/checkpoints.yaml"
     threads: 1
@@ -72,6 +73,7 @@ rule checkpoint_turn:
         touch("<results>/checkpoints/{suite}/{model}/turns/{span}"),
     wildcard_constraints:
         suite=suites_from(config, "hub", "local"),
+    localrule: True  # here is a network, where jobs may run on machines without one
     message:
         "Span {wildcards.span} of {wildcards.model} of {wildcards.suite} may be fetched"
 
@@ -88,6 +90,7 @@ rule checkpoint_download:
         "<logs>/checkpoints/checkpoint_download/{suite}/{model}/{span}.tsv"
     wildcard_constraints:
         suite=suites_from(config, "hub", "local"),
+    localrule: True  # here is a network, where jobs may run on machines without one
     conda:
         "../envs/checkpoints.yaml"
     threads: 1
@@ -105,10 +108,3 @@ rule checkpoint_download:
         "Fetch span {wildcards.span} of {wildcards.model} of {wildcards.suite}"
     script:
         "../scripts/checkpoints/checkpoint_download.py"
-
-
-# Where jobs run on other machines, these run on this one, which has a network.
-localrules:
-    checkpoint_audit,
-    checkpoint_turn,
-    checkpoint_download,

@@ -32,6 +32,7 @@ rule corpus:
 use rule corpus as corpus_hub with:
     wildcard_constraints:
         corpus=from_hub(config, "corpora"),
+    localrule: True  # here is a network, where jobs may run on machines without one
     resources:
         mem_mb=growing(4000),  # a row group of Parquet, decompressed, and the buffer of a shuffle
         runtime=1440,
@@ -74,6 +75,7 @@ rule tokenizer:
 use rule tokenizer as tokenizer_hub with:
     wildcard_constraints:
         tokenizer=from_hub(config, "tokenizers"),
+    localrule: True  # here is a network, where jobs may run on machines without one
     message:
         "Fetch the tokenizer {wildcards.tokenizer}"
 
@@ -110,9 +112,3 @@ rule tokens:
 
 ruleorder: corpus_hub > corpus
 ruleorder: tokenizer_hub > tokenizer
-
-
-# Where jobs run on other machines, these run on this one, which has a network.
-localrules:
-    corpus_hub,
-    tokenizer_hub,

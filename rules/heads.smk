@@ -128,7 +128,7 @@ rule head_thresholds:
     input:
         bounds=[f"<results>/heads/{suite}/{model}/bottleneck_bound.parquet" for suite, model in head_models(config)],
         losses=head_tables(config, "head_losses"),
-        published="resources/figure_6_published.csv",
+        published=project_file("resources/figure_6_published.csv"),
     output:
         ensure("<results>/heads/head_thresholds.parquet", non_empty=True),
     log:

@@ -28,6 +28,7 @@ rule claims:
         "<logs>/report/claims.log",
     benchmark:
         "<logs>/report/claims.tsv"
+    localrule: True
     conda:
         "../envs/report.yaml"
     threads: 1
@@ -71,6 +72,7 @@ rule provenance:
         "<logs>/report/provenance.log",
     benchmark:
         "<logs>/report/provenance.tsv"
+    localrule: True
     conda:
         "../envs/report.yaml"
     threads: 1
@@ -88,12 +90,12 @@ rule provenance:
 
 rule findings:
     input:
-        template="scripts/report/findings.md.jinja",
-        figure_1a="resources/figure_1a_published.csv",
-        figure_4="resources/figure_4_published.csv",
-        figure_5="resources/figure_5_published.csv",
-        figure_7="resources/figure_7_published.csv",
-        evaluations="resources/pythia_evaluations.csv.xz",
+        template=project_file("scripts/report/findings.md.jinja"),
+        figure_1a=project_file("resources/figure_1a_published.csv"),
+        figure_4=project_file("resources/figure_4_published.csv"),
+        figure_5=project_file("resources/figure_5_published.csv"),
+        figure_7=project_file("resources/figure_7_published.csv"),
+        evaluations=project_file("resources/pythia_evaluations.csv.xz"),
         claims=rules.claims.output[0],
         table_1=rules.table_1.output[0],
         scaling_fit=rules.table_scaling.output.fits,
@@ -111,6 +113,7 @@ rule findings:
         "<logs>/report/findings.log",
     benchmark:
         "<logs>/report/findings.tsv"
+    localrule: True
     conda:
         "../envs/report.yaml"
     threads: 1
@@ -128,7 +131,7 @@ rule findings:
 
 rule report:
     input:
-        template="scripts/report/report.html.jinja",
+        template=project_file("scripts/report/report.html.jinja"),
         claims=rules.claims.output[0],
         table_7=rules.table_7.output[0],
         controls=rules.table_7_controls.output[0],
@@ -154,7 +157,7 @@ rule report:
         provenance=rules.provenance.output[0],
         images=collect("<results>/figures/{figure}.png", figure=FIGURES),
         data=collect("<results>/figures/{figure}.csv", figure=FIGURES),
-        captions=collect("scripts/report/captions/{figure}.rst", figure=FIGURES),
+        captions=collect(project_file("scripts/report/captions/{figure}.rst"), figure=FIGURES),
     output:
         page=ensure("<results>/report.html", non_empty=True),
         summary=ensure("<results>/summary.txt", non_empty=True),
@@ -162,6 +165,7 @@ rule report:
         "<logs>/report/report.log",
     benchmark:
         "<logs>/report/report.tsv"
+    localrule: True
     conda:
         "../envs/report.yaml"
     threads: 1
@@ -179,6 +183,7 @@ rule report:
 rule figures:
     input:
         collect("<results>/figures/{figure}.{kind}", figure=FIGURES, kind=["pdf", "png", "csv"]),
+    localrule: True
     message:
         "Every figure"
 
@@ -196,15 +201,6 @@ rule tables:
         rules.table_7_controls.output,
         rules.table_language_models.output,
         rules.claims.output,
+    localrule: True
     message:
         "Every table"
-
-
-localrules:
-    claims,
-    figures,
-    findings,
-    provenance,
-    report,
-    tables,
-    all,

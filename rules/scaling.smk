@@ -6,7 +6,7 @@ rule scaling_fit:
         metrics=[
             path for suite in config["scaling"]["suites"] for path in suite_tables(config, suite, "checkpoint_metrics")
         ],
-        published="resources/figure_1b_published.csv",
+        published=project_file("resources/figure_1b_published.csv"),
     output:
         fits=ensure("<results>/scaling/scaling_fit.parquet", non_empty=True),
         gaps=ensure("<results>/scaling/scaling_gaps.parquet", non_empty=True),

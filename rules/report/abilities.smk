@@ -11,7 +11,7 @@ rule table_1:
         published=rules.ability_published.output[0],
         scores=ability_tables(config, "ability_scores"),
         points=rules.ability_emergence.output.emergence_points,
-        printed="resources/table_1_published.csv",
+        printed=project_file("resources/table_1_published.csv"),
     output:
         report(
             ensure("<results>/tables/table_1.csv", non_empty=True),
@@ -22,6 +22,7 @@ rule table_1:
         "<logs>/report/table_1.log",
     benchmark:
         "<logs>/report/table_1.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -68,6 +69,7 @@ rule table_abilities:
         "<logs>/report/table_abilities.log",
     benchmark:
         "<logs>/report/table_abilities.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -173,8 +175,3 @@ rule figure_equal_loss:
         "Draw ability at equal loss, before and after saturation"
     script:
         "../../scripts/report/figure_equal_loss.py"
-
-
-localrules:
-    table_1,
-    table_abilities,

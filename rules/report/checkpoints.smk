@@ -14,7 +14,7 @@ FIGURES += (
 rule figure_1a:
     input:
         metrics=measured_tables(config, "checkpoint_metrics"),
-        published="resources/figure_1a_published.csv",
+        published=project_file("resources/figure_1a_published.csv"),
         language_models=collect(
             "<results>/ngrams/{model[corpus]}/{model[tokenizer]}/language_model/language_model.parquet",
             model=[
@@ -56,7 +56,7 @@ rule figure_2:
     input:
         metrics=measured_tables(config, "checkpoint_metrics"),
         layers=measured_tables(config, "layer_metrics"),
-        published="resources/figure_2_published.csv",
+        published=project_file("resources/figure_2_published.csv"),
     output:
         pdf=ensure("<results>/figures/figure_2.pdf", non_empty=True),
         png=report(
@@ -88,7 +88,7 @@ rule figure_2:
 rule figure_3:
     input:
         metrics=measured_tables(config, "checkpoint_metrics"),
-        published="resources/figure_3_published.csv",
+        published=project_file("resources/figure_3_published.csv"),
     output:
         pdf=ensure("<results>/figures/figure_3.pdf", non_empty=True),
         png=report(
@@ -121,7 +121,7 @@ rule figure_4:
     input:
         metrics=measured_tables(config, "checkpoint_metrics"),
         spectra=measured_tables(config, "head_spectrum"),
-        published="resources/figure_4_published.csv",
+        published=project_file("resources/figure_4_published.csv"),
     output:
         pdf=ensure("<results>/figures/figure_4.pdf", non_empty=True),
         png=report(
@@ -153,7 +153,7 @@ rule figure_4:
 rule figure_5:
     input:
         metrics=measured_tables(config, "checkpoint_metrics"),
-        published="resources/figure_5_published.csv",
+        published=project_file("resources/figure_5_published.csv"),
     output:
         pdf=ensure("<results>/figures/figure_5.pdf", non_empty=True),
         png=report(
@@ -262,6 +262,7 @@ rule table_saturation:
         "<logs>/report/table_saturation.log",
     benchmark:
         "<logs>/report/table_saturation.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -295,6 +296,7 @@ rule table_checkpoints:
         "<logs>/report/table_checkpoints.log",
     benchmark:
         "<logs>/report/table_checkpoints.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -308,8 +310,3 @@ rule table_checkpoints:
         "Write which checkpoints were found and measured"
     script:
         "../../scripts/report/table_checkpoints.py"
-
-
-localrules:
-    table_saturation,
-    table_checkpoints,

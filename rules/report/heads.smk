@@ -36,6 +36,7 @@ rule table_heads:
         "<logs>/report/table_heads.log",
     benchmark:
         "<logs>/report/table_heads.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -53,7 +54,7 @@ rule table_heads:
 rule figure_6:
     input:
         heads=rules.table_heads.output.heads,
-        published="resources/figure_6_published.csv",
+        published=project_file("resources/figure_6_published.csv"),
     output:
         pdf=ensure("<results>/figures/figure_6.pdf", non_empty=True),
         png=report(
@@ -117,7 +118,7 @@ rule figure_6_controls:
 rule figure_8:
     input:
         heads=rules.table_heads.output.heads,
-        published="resources/figure_6_published.csv",
+        published=project_file("resources/figure_6_published.csv"),
     output:
         pdf=ensure("<results>/figures/figure_8.pdf", non_empty=True),
         png=report(
@@ -149,7 +150,7 @@ rule figure_8:
 rule figure_9:
     input:
         heads=rules.table_heads.output.heads,
-        published="resources/figure_6_published.csv",
+        published=project_file("resources/figure_6_published.csv"),
     output:
         pdf=ensure("<results>/figures/figure_9.pdf", non_empty=True),
         png=report(
@@ -207,7 +208,3 @@ rule figure_bottleneck:
         "Draw what heads lose, and at most"
     script:
         "../../scripts/report/figure_bottleneck.py"
-
-
-localrules:
-    table_heads,

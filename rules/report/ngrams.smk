@@ -13,7 +13,7 @@ rule figure_7:
             "<results>/ngrams/{sample[corpus]}/{sample[tokenizer]}/{sample[order]}/{sample[sample_size]}/ngram_spectrum.parquet",
             sample=FIGURE_7_SAMPLES,
         ),
-        published="resources/figure_7_published.csv",
+        published=project_file("resources/figure_7_published.csv"),
     output:
         pdf=ensure("<results>/figures/figure_7.pdf", non_empty=True),
         png=report(
@@ -93,7 +93,7 @@ rule table_7:
             "<results>/ngrams/{sample[corpus]}/{sample[tokenizer]}/{sample[order]}/{sample[sample_size]}/ngram_summary.parquet",
             sample=FIGURE_7_SAMPLES,
         ),
-        published="resources/figure_7_published.csv",
+        published=project_file("resources/figure_7_published.csv"),
     output:
         report(
             ensure("<results>/tables/table_7.csv", non_empty=True),
@@ -104,6 +104,7 @@ rule table_7:
         "<logs>/report/table_7.log",
     benchmark:
         "<logs>/report/table_7.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -132,6 +133,7 @@ rule table_7_controls:
         "<logs>/report/table_7_controls.log",
     benchmark:
         "<logs>/report/table_7_controls.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -162,6 +164,7 @@ rule table_language_models:
         "<logs>/report/table_language_models.log",
     benchmark:
         "<logs>/report/table_language_models.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -174,9 +177,3 @@ rule table_language_models:
         "Write what a 5-gram model knows of each corpus"
     script:
         "../../scripts/report/table_language_models.py"
-
-
-localrules:
-    table_7,
-    table_7_controls,
-    table_language_models,

@@ -8,7 +8,7 @@ rule figure_1b:
     input:
         fits=rules.scaling_fit.output.fits,
         gaps=rules.scaling_fit.output.gaps,
-        published="resources/figure_1b_published.csv",
+        published=project_file("resources/figure_1b_published.csv"),
     output:
         pdf=ensure("<results>/figures/figure_1b.pdf", non_empty=True),
         png=report(
@@ -55,6 +55,7 @@ rule table_scaling:
         "<logs>/report/table_scaling.log",
     benchmark:
         "<logs>/report/table_scaling.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -67,7 +68,3 @@ rule table_scaling:
         "Write the scaling law in numbers"
     script:
         "../../scripts/report/table_scaling.py"
-
-
-localrules:
-    table_scaling,

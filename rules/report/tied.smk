@@ -43,6 +43,7 @@ rule table_tied:
         "<logs>/report/table_tied.log",
     benchmark:
         "<logs>/report/table_tied.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -149,7 +150,3 @@ rule figure_tied_saturation:
         "Draw heads and hidden states of models with each remedy"
     script:
         "../../scripts/report/figure_tied_saturation.py"
-
-
-localrules:
-    table_tied,

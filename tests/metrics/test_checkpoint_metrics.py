@@ -5,15 +5,19 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import AutoModelForCausalLM
 
 from scripts.common.held_out import split_documents
 from scripts.common.tables import read_table, table_columns, write_tables
 from scripts.common.token_files import open_tokens, write_tokens
 from scripts.corpus.corpus import write_corpus
 from scripts.metrics import checkpoint_metrics, forward
+from scripts.metrics.model_metrics import model_metrics
+from scripts.metrics.sample import draw_sample
 from tests.metrics.models import tiny_model
 
 TABLES = {
@@ -92,7 +96,7 @@ def test_a_row_a_checkpoint_and_one_a_layer_value_and_sequence(run):
     assert (metrics[["suite", "model"]] == ["s", "m"]).all(axis=None)
     assert (metrics["vocabulary_size"] == 256).all()
     assert (metrics["head_rows"] == ROWS).all()
-    assert metrics["sample_sha256"].nunique() == 1
+    assert len(set(metrics["sample_sha256"])) == 1
     assert (metrics["sample_tokens"] == 200).all()
     assert len(found["layers"]) == 4 * (3 + 2)
     assert len(found["spectrum"]) == 4 * 32
@@ -102,6 +106,32 @@ def test_a_row_a_checkpoint_and_one_a_layer_value_and_sequence(run):
     assert (
         metrics["bits_per_byte"] * np.log(2) - metrics["cross_entropy_nats"]
     ).abs().max() < 1e-12  # tokens are bytes
+
+
+def test_a_model_in_memory_has_the_same_numbers(run, files):
+    """What model_metrics finds of a checkpoint is what the rule writes of it, to the last digit."""
+    tables = {name: table[table["step"] == 8].reset_index(drop=True) for name, table in run().items()}
+    ids = [open_tokens(files / f"{number}.json").ids for number in (0, 1)]
+    sample = draw_sample(ids, METRICS["tokens"], METRICS["sequence_length"], METRICS["seed"], np.ones(256, int), None)
+    found = model_metrics(
+        AutoModelForCausalLM.from_pretrained(files / "span" / "step8", dtype=torch.float32),
+        np.hstack([sample.inputs, sample.targets[:, -1:]]),
+        vocabulary_size=256,
+        token_counts=np.bincount(np.concatenate(ids), minlength=256),
+        text_bytes=sample.size,
+    )
+    for name, table in tables.items():
+        ours = found.metrics.to_frame().T if name == "metrics" else getattr(found, name)
+        columns = [column for column in ours if column in table]
+        assert set(table) - set(columns) <= {"suite", "model", "step", "tokens", "duplicate_of"}
+        pd.testing.assert_frame_equal(
+            ours[columns], table[columns], check_dtype=False, check_categorical=False, check_exact=True
+        )
+    assert set(found.metrics.index) - set(tables["metrics"]) == {
+        "bits_per_token",
+        "singular_ratio",
+        "singular_ratio_centred",
+    }
 
 
 def test_the_same_bytes_twice(run, files):

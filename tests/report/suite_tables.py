@@ -41,7 +41,8 @@ FACTS = {
 
 def checkpoint_metrics(suite, model, steps, loss, **columns):
     """A checkpoint_metrics frame; `columns` holds scalars or one value a step."""
-    empty = dict.fromkeys(table_columns("checkpoint_metrics"))
+    rules = table_columns("checkpoint_metrics").items()
+    empty = {name: None if rule.get("nullable") else rule.get("minimum", 0) for name, rule in rules}
     rounded = {name: loss for name in empty if name.startswith("loss_")}
     given = {"suite": suite, "model": model, "step": steps, "cross_entropy_nats": loss} | rounded
     frame = pd.DataFrame({**empty, **FACTS, **given, **columns}, index=range(len(steps)))
