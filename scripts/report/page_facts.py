@@ -63,6 +63,8 @@ def _origin(record: dict[str, Any]) -> str:
     if "definition" not in record:
         return f"{record['corpus']}, tokens of {record['tokenizer']}"
     definition = record["definition"]
+    if "corpora" in definition:
+        return f"trained on {', '.join(definition['corpora'])}"
     commit = record.get("commit") or definition.get("revision")
     return " ".join(filter(None, [definition["source"], definition.get("repository"), commit and f"at {commit}"]))
 
