@@ -7,7 +7,7 @@ import sys
 
 from snakemake.utils import min_version, validate
 
-from scripts.workflow.code_hash import code_hash
+from scripts.workflow.code_hash import code_hash, rules_hash
 from scripts.workflow.configuration import (
     corpus_files,
     corpus_python,

@@ -129,32 +129,57 @@ rule findings:
         "../scripts/report/findings.py"
 
 
+rule workflow_graph:
+    output:
+        ensure("<results>/workflow.svg", non_empty=True),
+    log:
+        "<logs>/report/workflow_graph.log",
+    benchmark:
+        "<logs>/report/workflow_graph.tsv"
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        config=config,
+        rules=rules_hash(),
+        code=code_hash("report/workflow_graph.py"),
+    message:
+        "Draw the rules of this run"
+    script:
+        "../scripts/report/workflow_graph.py"
+
+
 rule report:
     input:
         template=project_file("scripts/report/report.html.jinja"),
+        style=project_file("scripts/report/report.css"),
+        behaviour=project_file("scripts/report/report.js"),
         claims=rules.claims.output[0],
-        table_7=rules.table_7.output[0],
-        controls=rules.table_7_controls.output[0],
-        models=rules.table_language_models.output[0],
         saturation=rules.table_saturation.output.table,
-        correlation=rules.table_saturation.output.correlation,
+        onsets=rules.table_saturation.output.table,
+        onset_correlation=rules.table_saturation.output.correlation,
         checkpoints=rules.table_checkpoints.output[0],
-        scaling=rules.table_scaling.output.fits,
-        gaps=rules.table_scaling.output.gaps,
+        scaling_fit=rules.table_scaling.output.fits,
         table_1=rules.table_1.output[0],
-        lost=rules.table_abilities.output.ability_saturation,
-        emergence=rules.table_abilities.output.emergence_fits,
-        sizes=rules.table_abilities.output.emergence_sizes,
+        ability_saturation=rules.table_abilities.output.ability_saturation,
+        emergence_fits=rules.table_abilities.output.emergence_fits,
         equal_loss=rules.table_abilities.output.equal_loss,
         heads=rules.table_heads.output.heads,
-        bottleneck=rules.table_heads.output.bounds,
-        thresholds=rules.table_heads.output.thresholds,
-        orders=rules.table_heads.output.orders,
-        tied_moments=rules.table_tied.output.moments,
+        head_thresholds=rules.table_heads.output.thresholds,
+        loss_expansion_orders=rules.table_heads.output.orders,
         tied_models=rules.table_tied.output.models,
+        tied_moments=rules.table_tied.output.moments,
         tied_training=rules.table_tied.output.training,
         tied_comparison=rules.table_tied.output.comparison,
+        table_7=rules.table_7.output[0],
+        table_7_controls=rules.table_7_controls.output[0],
+        language_models=rules.table_language_models.output[0],
         provenance=rules.provenance.output[0],
+        workflow=rules.workflow_graph.output[0],
         images=collect("<results>/figures/{figure}.png", figure=FIGURES),
         data=collect("<results>/figures/{figure}.csv", figure=FIGURES),
         captions=collect(project_file("scripts/report/captions/{figure}.rst"), figure=FIGURES),
@@ -173,6 +198,7 @@ rule report:
         mem_mb=500,
         runtime=5,
     params:
+        logs=lookup(within=config, dpath="pathvars/logs"),
         code=code_hash("report/report.py"),
     message:
         "Write the page to read: results/report.html"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from scripts.common.jobs import job, whole_file
 from scripts.common.tables import read_csv
-from scripts.report.numbers import number
+from scripts.report.cells import number
 from scripts.report.published import entropies_by_power, least_losses, matrix_sizes
 
 if TYPE_CHECKING:

@@ -33,13 +33,32 @@ def code_revision() -> str | None:
 
 
 def machine() -> dict[str, Any]:
-    """What the results were computed on."""
+    """The machine that this runs on; on a cluster, the one where Snakemake does."""
     return {
         "system": platform.platform(),
-        "processor": platform.machine(),
+        "processor": processor(),
         "cores": os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
+        "gpus": gpus(),
         "python": platform.python_version(),
     }
+
+
+def processor() -> str:
+    """Its name, where Linux tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0]} ({platform.machine()})" if names else platform.machine()
+
+
+def gpus() -> list[str]:
+    """The names of NVIDIA's GPUs, without importing torch."""
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        return []
 
 
 if __name__ == "__main__":

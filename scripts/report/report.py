@@ -3,78 +3,98 @@
 import base64
 import gzip
 import json
+import re
+import struct
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup
 
 from scripts.common.jobs import job, whole_file
 from scripts.common.tables import read_csv
-from scripts.report.numbers import number
-from scripts.report.suites import short_number
+from scripts.report import page_tables
+from scripts.report.cells import PageTable, number, shown
+from scripts.report.page_facts import facts, provenance_tables, time_table
+from scripts.report.untested import needs_of
+from scripts.report.verdicts import NOT_TESTED
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page. `unless`: a table, and what is said where it has no rows."""
+
+    title: str
+    figures: dict[str, str]
+    tables: list[PageTable]
+    unless: tuple[str, str] = ("", "")
+
+
 SECTIONS = {
-    "saturation": {
-        "figure_1a": "Figure 1a: loss over training",
-        "figure_1b": "Figure 1b: losses beside the scaling law",
-        "figure_2": "Figure 2: anisotropy of the layers",
-        "figure_3": "Figure 3: loss, coloured by anisotropy",
-        "figure_4": "Figure 4: singular values of the LM head",
-        "figure_5": "Figure 5: singular entropy of the LM head",
-        "figure_centred": "Raw against centred: what softmax cannot see",
-        "figure_precision": "Rounding: what logits in half precision cost",
-    },
-    "abilities": {
-        "figure_natural_experiments": "The same width, other optimisation",
-        "figure_emergence": "Ability against loss",
-        "figure_equal_loss": "Ability at equal loss, before and after saturation",
-    },
-    "bottleneck": {
-        "figure_6": "Figure 6: heads of constrained rank",
-        "figure_6_controls": "Figure 6, controls: what the start of a head costs",
-        "figure_8": "Figure 8: is there a threshold?",
-        "figure_9": "Figure 9: learning rates",
-        "figure_bottleneck": "What heads of rank r lose, and at most",
-    },
-    "tied": {
-        "figure_tied_initial_loss": "Shared embeddings: the loss at the start",
-        "figure_tied_convergence": "Shared embeddings: learning with each remedy",
-        "figure_tied_saturation": "Shared embeddings: do tied heads degenerate?",
-    },
-    "rank": {
-        "figure_7": "Figure 7: the rank of language",
-        "figure_7_controls": "Figure 7, controls: language, or the size of the sample?",
-    },
+    "saturation": Section(
+        "Saturation",
+        {
+            "figure_1a": "Figure 1a: loss over training",
+            "figure_1b": "Figure 1b: losses beside the scaling law",
+            "figure_2": "Figure 2: anisotropy of the layers",
+            "figure_3": "Figure 3: loss, coloured by anisotropy",
+            "figure_4": "Figure 4: singular values of the LM head",
+            "figure_5": "Figure 5: singular entropy of the LM head",
+            "figure_centred": "Raw against centred: what softmax cannot see",
+            "figure_precision": "Rounding: what logits in half precision cost",
+        },
+        page_tables.SATURATION,
+        ("saturation", "This configuration measures no checkpoints (checkpoints.suites is empty)."),
+    ),
+    "abilities": Section(
+        "Abilities",
+        {
+            "figure_natural_experiments": "The same width, other optimisation",
+            "figure_emergence": "Ability against loss",
+            "figure_equal_loss": "Ability at equal loss, before and after saturation",
+        },
+        page_tables.ABILITIES,
+    ),
+    "bottleneck": Section(
+        "The softmax bottleneck",
+        {
+            "figure_6": "Figure 6: heads of constrained rank",
+            "figure_6_controls": "Figure 6, controls: what the start of a head costs",
+            "figure_8": "Figure 8: is there a threshold?",
+            "figure_9": "Figure 9: learning rates",
+            "figure_bottleneck": "What heads of rank r lose, and at most",
+        },
+        page_tables.BOTTLENECK,
+        ("heads", "This configuration trains no heads (heads.models is empty)."),
+    ),
+    "tied": Section(
+        "Shared embeddings",
+        {
+            "figure_tied_initial_loss": "Shared embeddings: the loss at the start",
+            "figure_tied_convergence": "Shared embeddings: learning with each remedy",
+            "figure_tied_saturation": "Shared embeddings: do tied heads degenerate?",
+        },
+        page_tables.TIED,
+        ("tied_models", "This configuration does not study shared embeddings (tied.remedies is empty)."),
+    ),
+    "rank": Section(
+        "The rank of language",
+        {
+            "figure_7": "Figure 7: the rank of language",
+            "figure_7_controls": "Figure 7, controls: language, or the size of the sample?",
+        },
+        page_tables.RANK,
+    ),
 }
-TITLES = {name: title for section in SECTIONS.values() for name, title in section.items()}
-TABLES = {  # by the name that the template knows: the table's schema
-    "table_7": "table_7",
-    "controls": "table_7_controls",
-    "models": "language_model",
-    "saturation": "table_saturation",
-    "correlation": "onset_correlation",
-    "checkpoints": "table_checkpoints",
-    "scaling": "scaling_fit",
-    "gaps": "scaling_gaps",
-    "table_1": "table_1",
-    "lost": "ability_saturation",
-    "emergence": "emergence_fits",
-    "sizes": "emergence_sizes",
-    "equal_loss": "equal_loss",
-    "heads": "table_heads",
-    "bottleneck": "bottleneck_bound",
-    "thresholds": "head_thresholds",
-    "orders": "loss_expansion_orders",
-    "tied_moments": "tied_moments",
-    "tied_models": "tied_models",
-    "tied_training": "table_tied_training",
-    "tied_comparison": "tied_comparison",
-}
-CURVE = ["loss_measure", "suite", "model", "task", "num_fewshot", "metric"]
+TITLES = {name: title for section in SECTIONS.values() for name, title in section.figures.items()}
+TABLES = {table.name: table for section in SECTIONS.values() for table in section.tables}
+SCALE = 960 / 1800  # the same for all figures, so that their letters are of one size; 1800 pixels fill the page
 PACKED = 500_000  # bytes; larger tables of numbers are embedded compressed
 
 
@@ -95,26 +115,32 @@ def numbers_drawn(path: str | Path) -> tuple[str, str]:
     return _data_uri(gzip.compress(data, mtime=0), "application/gzip"), f"{name}.gz"
 
 
-def figures(images: list[str], data: list[str], captions: list[str]) -> dict[str, list[dict[str, str]]]:
-    """What the page shows of each figure, by section."""
-    shown = {}
+def figures(images: list[str], data: list[str], captions: list[str]) -> dict[str, dict[str, Any]]:
+    """What the page shows of each figure. A caption says what to see; further paragraphs, how it is drawn."""
+    found = {}
     for image, table, caption in zip(images, data, captions, strict=True):
         name = Path(image).stem
         numbers, file_name = numbers_drawn(table)
-        shown[name] = {
+        says, _, drawn = Path(caption).read_text(encoding="utf-8").strip().partition("\n\n")
+        found[name] = {
             "name": name,
             "title": TITLES[name],
             "image": embed(image, "image/png"),
+            "size": [round(length * SCALE) for length in pixels(image)],
+            "alt": f"{TITLES[name]}. {re.split(r'(?<=[.?]) ', says)[0]}",
             "data": numbers,
             "file_name": file_name,
-            "caption": Path(caption).read_text(encoding="utf-8").strip(),
+            "caption": says,
+            "drawn": drawn,
         }
-    return {section: [shown[name] for name in names if name in shown] for section, names in SECTIONS.items()}
+    return found
 
 
-def size(value: float) -> str:
-    """A number of parameters in three digits: 14.1M."""
-    return short_number(float(f"{value:.3g}"))
+def pixels(png: str | Path) -> tuple[int, int]:
+    """Width and height, from the first chunk of the file."""
+    with Path(png).open("rb") as file:
+        width, height = struct.unpack(">16x2I", file.read(24))
+    return width, height
 
 
 def summary_text(claims: pd.DataFrame, claims_path: str, page: str) -> str:
@@ -133,33 +159,66 @@ def _ours(row: Any) -> str:
 
 
 def render(
-    template: str,
+    template: Path,
+    claims: pd.DataFrame,
     tables: dict[str, pd.DataFrame],
-    shown: dict[str, list[dict[str, str]]],
+    drawn: dict[str, dict[str, Any]],
     provenance: dict[str, Any],
+    workflow: str,
+    time: dict[str, Any],
 ) -> str:
-    """The page; `tables` holds `claims` and every table of TABLES."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"number": number, "size": size}
-    return environment.from_string(template).render(
-        figures=shown,
-        provenance=provenance,
-        provenance_text=json.dumps(provenance, indent=2),
-        **{name: table.to_dict("records") for name, table in tables.items()},
+    """The page. `tables` holds every table of TABLES, `drawn` the figures there are."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(template.parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    environment.filters["number"] = number
+    sections = [
+        {
+            "name": name,
+            "title": section.title,
+            "lacks": section.unless[1] if section.unless[0] and tables[section.unless[0]].empty else "",
+            "figures": [drawn[figure] for figure in section.figures if figure in drawn],
+            "tables": [shown(table, tables[table.name]) for table in section.tables],
+        }
+        for name, section in SECTIONS.items()
+    ]
+    untested = claims[claims.verdict == NOT_TESTED].set_index("claim").text
+    return environment.get_template(template.name).render(
+        claims=sorted(claims.to_dict("records"), key=lambda row: row["verdict"] == NOT_TESTED),
+        counts=Counter(claims.verdict),
+        untested=[(need, [untested[name] for name in names]) for need, names in needs_of(untested.index)],
+        links={name: _short(title) for name, title in TITLES.items() if name in drawn}
+        | {name: _short(table.title) for name, table in TABLES.items()},
+        sections=sections,
+        facts=facts(provenance),
+        time=time,
+        workflow=Markup(workflow),
+        provenance_tables=provenance_tables(provenance),
+        provenance_text=json.dumps(provenance, indent=2),
+    )
+
+
+def _short(title: str) -> str:
+    """Figure 1a for *Figure 1a: loss over training*."""
+    return title.split(":")[0] if title.startswith(("Figure", "Table")) else title
 
 
 if __name__ == "__main__":
     with job(snakemake):
         files = snakemake.input
         verdicts = read_csv("claims", files.claims)
-        tables = {name: read_csv(table, getattr(files, name)) for name, table in TABLES.items()}
-        tables["equal_loss"] = tables["equal_loss"].drop_duplicates(CURVE)  # one mean a model, task and metric
         page = render(
-            Path(files.template).read_text(encoding="utf-8"),
-            {"claims": verdicts, **tables},
+            Path(files.template),
+            verdicts,
+            {name: read_csv(table.schema, getattr(files, name)) for name, table in TABLES.items()},
             figures(files.images, files.data, files.captions),
             json.loads(Path(files.provenance).read_text(encoding="utf-8")),
+            Path(files.workflow).read_text(encoding="utf-8"),
+            time_table(snakemake.params.logs),
         )
         summary = summary_text(verdicts, files.claims, snakemake.output.page)
         for path, text in ((snakemake.output.page, page), (snakemake.output.summary, summary)):

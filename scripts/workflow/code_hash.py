@@ -21,6 +21,14 @@ def code_hash(script: str) -> str:
     return digest.hexdigest()[:16]
 
 
+def rules_hash() -> str:
+    """Hash the Snakefile and all rules, as they are written."""
+    digest = hashlib.sha256()
+    for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").rglob("*.smk"))]:
+        digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def _imported_files(script: Path) -> set[Path]:
     """The script and every file of this project that it reaches through imports."""
     found: set[Path] = set()

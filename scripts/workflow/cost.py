@@ -5,7 +5,6 @@ python -m scripts.workflow.cost config/paper.yaml
 Where the configuration has run here, what it took is printed beside: processor time and memory of its jobs, and disk.
 """
 
-import csv
 import re
 import sys
 from collections import Counter
@@ -17,6 +16,7 @@ from snakemake.utils import validate
 
 from scripts.workflow.configuration import SCHEMA_FILE
 from scripts.workflow.plan import ROOT, Planned, plan
+from scripts.workflow.stages import stages, taken
 from scripts.workflow.suites import MADE_TASKS, asked_steps, asked_tasks, steps_of, suite_spans
 from scripts.workflow.tied import trained_remedies
 
@@ -152,32 +152,13 @@ def tied_seconds(config: dict[str, Any]) -> float:
     return models * tokens * 6 * (12 * width**2 * layers + vocabulary * width) / FLOPS[training["precision"]]
 
 
-def stages(jobs: list[Planned]) -> dict[str, list[Planned]]:
-    """The jobs by stage, which is the file of their rule, in the order that data flows."""
-    found: dict[str, list[Planned]] = {}
-    for path in ("corpus", "ngrams", "checkpoints", "metrics", "heads", "scaling", "abilities", "tied", "report"):
-        files = [ROOT / "rules" / f"{path}.smk", *(ROOT / "rules" / path).glob("*.smk")]
-        text = "\n".join(file.read_text(encoding="utf-8") for file in files if file.exists())
-        rules = set(re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", text, re.MULTILINE))
-        found[path] = [job for job in jobs if job.rule in rules]
-    return {name: here for name, here in found.items() if here}
-
-
 def measured(config: dict[str, Any], stage: str) -> str:
     """Processor minutes and largest memory of a stage's jobs that ran here, and the disk it takes."""
     folders = {"results": "results", "logs": "logs"} | config.get("pathvars", {})
-    files = [*(ROOT / folders["logs"] / stage).rglob("*.tsv")]
-    rows = [row for file in files for row in csv.DictReader(file.open(encoding="utf-8"), delimiter="\t")]
-    if not rows:
+    if not (jobs := taken(ROOT / folders["logs"] / stage)):
         return "| | "
-    minutes = sum(_number(row["cpu_time"]) for row in rows) / 60
-    memory = max(_number(row["max_rss"]) for row in rows)
     kept = sum(file.stat().st_size for file in (ROOT / folders["results"] / stage).rglob("*") if file.is_file())
-    return f"{minutes:.1f} | {memory:,.0f} | {kept / 1e6:,.0f}"
-
-
-def _number(text: str) -> float:
-    return float(text) if re.fullmatch(r"[\d.]+", text) else 0.0
+    return f"{jobs.processor_seconds / 60:.1f} | {jobs.memory_mb:,.0f} | {kept / 1e6:,.0f}"
 
 
 def page(config_file: Path) -> str:

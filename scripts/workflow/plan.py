@@ -1,7 +1,9 @@
 """The jobs that Snakemake would run for a configuration, without running any: what a dry run says, as objects."""
 
 import io
+import json
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -46,6 +48,14 @@ def plan(*config_files: str | Path, targets: tuple[str, ...] = ("all",), everyth
         dag = workflow.dag(dag_settings=DAGSettings(targets=set(targets), forceall=everything))
         dag.printrulegraph()  # the shortest way to have the graph built
         return _planned(workflow._workflow.dag, everything)
+
+
+def plan_of(config: dict[str, Any]) -> list[Planned]:
+    """The jobs that a whole configuration makes."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+        json.dump(config, file)
+        file.flush()
+        return plan(file.name)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ if its parameters or its set of inputs changed, or if a job that it waits for ru
 """
 
 import copy
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ import yaml
 from snakemake.utils import validate
 
 from scripts.workflow.configuration import SCHEMA_FILE, reference_error, schema_error
-from scripts.workflow.plan import ROOT, Planned, plan
+from scripts.workflow.plan import ROOT, Planned, plan_of
 
 Place = tuple[str, ...]
 # What another value would be where no small change of the value is allowed.
@@ -36,8 +35,8 @@ INTRODUCTION = """\
 # What an edit runs again
 
 Written by `python -m scripts.workflow.reruns > docs/reruns.md`, from the plan that Snakemake makes of config.yaml and
-of config.yaml with one key edited; nothing is run. `provenance` and `report`, which hold the configuration, run after
-every edit and are left out.
+of config.yaml with one key edited; nothing is run. `provenance`, `workflow_graph` and `report`, which hold the
+configuration, run after every edit and are left out.
 
 Snakemake can run a job again for five reasons. The profiles here keep four: a newer input (small ones are compared by
 content), another set of inputs, other parameters, another conda environment. The fifth, code, is left out on purpose:
@@ -126,10 +125,10 @@ def rerun(before: list[Planned], after: list[Planned]) -> Counter[str]:
 def reruns(config_file: Path = ROOT / "config.yaml") -> dict[str, Counter[str] | None]:
     """For every key of the config the jobs that run again, by rule; None where no other value is known."""
     config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
-    before, found = _plan(config), {}
+    before, found = plan_of(config), {}
     for path in _alike_once(config):
         changed = edited(config, path)
-        found[".".join(path)] = None if changed is None else rerun(before, _plan(changed))
+        found[".".join(path)] = None if changed is None else rerun(before, plan_of(changed))
     return found
 
 
@@ -141,14 +140,7 @@ def _alike_once(config: dict[str, Any]) -> Iterator[Place]:
             yield path
 
 
-def _plan(config: dict[str, Any]) -> list[Planned]:
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
-        yaml.safe_dump(config, file)
-        file.flush()
-        return plan(file.name)
-
-
-ALWAYS = {"provenance", "report", "all", "figures", "tables"}
+ALWAYS = {"provenance", "workflow_graph", "report", "all", "figures", "tables"}
 SHOWN = ("figure_", "table_")  # whose rules are counted, not named
 
 

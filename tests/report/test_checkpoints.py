@@ -3,6 +3,7 @@
 import gzip
 import json
 from base64 import b64decode
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,11 +15,12 @@ from scripts.metrics.saturation import correlation_rows, model_rows
 from scripts.report import figure_1a, figure_2, figure_3, figure_4, figure_5, figure_centred, figure_precision
 from scripts.report.claims_checkpoints import checkpoint_rows, trained_enough
 from scripts.report.long_panels import long_curves
-from scripts.report.report import SECTIONS, TABLES, numbers_drawn, render
+from scripts.report.report import TABLES, TITLES, numbers_drawn, render
 from scripts.report.suites import by_size, set_limits, short_number, size_styles, trajectories
 from scripts.report.table_checkpoints import rows as checkpoint_table
 from scripts.report.table_checkpoints import short_list
 from scripts.report.table_saturation import model_rows as saturation_table
+from scripts.report.untested import needs_of
 from tests.report.suite_tables import (
     PYTHIA_NAMES,
     checkpoint_metrics,
@@ -373,46 +375,22 @@ def test_tables_claims_and_page(empty, run_script, tmp_path):
     assert claims.claim.is_unique
     table = read_csv("table_saturation", files["saturation"])
     assert table.model.tolist() == ([] if empty else ["b", "a", "a", "a", "b"])
-    tables = {name: pd.DataFrame(columns=list(table_columns(schema))) for name, schema in TABLES.items()}
-    tables |= {
-        "claims": claims,
-        "saturation": table,
-        "correlation": read_csv("onset_correlation", files["correlation"]),
-    }
-    tables["checkpoints"] = read_csv("table_checkpoints", files["checkpoints"])
-    page = page_of(tables)
+    tables = {name: pd.DataFrame(columns=list(table_columns(shown.schema))) for name, shown in TABLES.items()}
+    tables |= {"saturation": table, "onsets": table, "checkpoints": read_csv("table_checkpoints", files["checkpoints"])}
+    tables["onset_correlation"] = read_csv("onset_correlation", files["correlation"])
+    page = page_of(claims, tables)
     assert ("measures no checkpoints" in page) == empty
     anchors = {anchor for found in claims.found_in for anchor in found.split(", ")}
-    names = {name for section in SECTIONS.values() for name in section}
-    assert all(f'id="{anchor}"' in page for anchor in anchors if not empty and anchor not in names)
-    assert anchors <= names | {
-        "saturation",
-        "onset_correlation",
-        "scaling_fit",
-        "table_1",
-        "ability_saturation",
-        "emergence_fits",
-        "equal_loss",
-        "head_thresholds",
-        "loss_expansion_orders",
-        "tied_moments",
-        "tied_models",
-        "tied_comparison",
-        "table_7",
-        "table_7_controls",
-    }
+    assert anchors <= {*TITLES, *TABLES}
+    assert all(f'id="{anchor}"' in page for anchor in anchors if anchor not in TITLES)
+    assert all(needs_of([name]) for name in claims.claim)  # what would test it is said of each
 
 
-def page_of(tables):
-    config = {"checkpoints": {"suites": ["first"]}, "ngrams": {"corpora": ["c"], "tokenizers": ["t"]}}
-    machine = {"system": "x", "cores": 2, "python": "3.11"}
-    with open("scripts/report/report.html.jinja", encoding="utf-8") as template:
-        return render(
-            template.read(),
-            tables,
-            {"saturation": [], "abilities": [], "bottleneck": [], "tied": [], "rank": []},
-            {"config": config, "code_revision": None, "machine": machine},
-        )
+def page_of(claims, tables):
+    config = {"checkpoints": {"suites": ["first"]}, "suites": {"first": {"models": ["a"]}}, "metrics": {"seed": 5}}
+    machine = {"system": "x", "processor": "y", "cores": 2, "memory_gb": 8, "gpus": [], "python": "3.11"}
+    record = {"config": config, "code_revision": None, "machine": machine, "packages": {}, "inputs": {}, "audits": {}}
+    return render(Path("scripts/report/report.html.jinja"), claims, tables, {}, record, "<svg></svg>", {})
 
 
 def test_large_tables_of_numbers_are_packed(tmp_path):

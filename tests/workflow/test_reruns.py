@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from scripts.workflow.plan import ROOT, plan
-from scripts.workflow.reruns import _plan, page, rerun
+from scripts.workflow.plan import ROOT, plan, plan_of
+from scripts.workflow.reruns import page, rerun
 from tests.conftest import SMOKE
 
 
@@ -33,8 +33,8 @@ def test_the_page_is_current():
     ],
 )
 def test_what_cost_much_does_not_run_again(smoke, section, change, not_again):
-    before = _plan(smoke)
-    after = _plan(smoke | {section: smoke[section] | change})
+    before = plan_of(smoke)
+    after = plan_of(smoke | {section: smoke[section] | change})
     again = rerun(before, after)
     assert again
     assert not not_again & set(again)

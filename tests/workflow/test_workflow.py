@@ -17,7 +17,7 @@ import yaml
 from scripts.common.tables import read_csv, read_table
 from tests.conftest import SMOKE, results_of, snakemake
 
-REPORT = {"provenance", "report", "all"}
+REPORT = {"provenance", "workflow_graph", "report", "all"}
 OF_SUITES = {f"figure_{name}" for name in ("1a", "2", "3", "4", "5", "centred", "precision")}
 OF_HEADS = {"figure_6", "figure_6_controls", "figure_8", "figure_9", "figure_bottleneck"}
 OF_TIED = {"figure_tied_initial_loss", "figure_tied_convergence", "figure_tied_saturation"}
@@ -102,7 +102,7 @@ def test_every_output_is_there(finished):
 def test_every_job_leaves_a_log_and_a_time(finished):
     logs = finished / "logs" / "smoke"
     names = {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.log")}
-    assert len(names) == 114
+    assert len(names) == 115
     assert {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.tsv")} == names
 
 
