@@ -3,6 +3,7 @@
 #     snakemake --cores all --configfile config/NAME.yaml        another experiment
 #     snakemake --list                                           what can be asked for by name
 import os
+import re
 import sys
 
 from snakemake.utils import min_version, validate
@@ -25,6 +26,8 @@ from scripts.workflow.configuration import (
     synthetic_corpora,
     texts_used,
 )
+from scripts.workflow.machine import machine_error
+from scripts.workflow.plan import planned
 from scripts.workflow.resources import BASE_MB, fetched_mb, gpus, growing, trained_mb, written
 from scripts.workflow.suites import (
     ability_tables,
@@ -82,6 +85,12 @@ if workflow.storage_settings.default_storage_provider:  # as profiles/kubernetes
     ensure = lambda path, **_: path  # Snakemake asks for a file's size before it is stored, and fails
 
 
+onstart:
+    # not where jobs are submitted: the machine that submits them needs no GPU, and free space says nothing of a quota
+    if workflow.local_exec and (error := machine_error(config, planned(workflow.dag, everything=False))):
+        sys.exit(f"error: {error}")
+
+
 wildcard_constraints:
     corpus="|".join(config["corpora"]),
     tokenizer="|".join(config["tokenizers"]),
@@ -122,3 +131,7 @@ rule all:
         rules.report.output,
     message:
         "Everything this configuration can show"
+
+
+for one in workflow.rules:  # `snakemake --list` prints docstrings: there each rule says what its jobs will
+    one.docstring = one.docstring or re.sub(r"\{(?:wildcards|params)\.(\w+)\}", r"{\1}", one.message or "")
