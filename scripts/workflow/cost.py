@@ -3,6 +3,9 @@
 python -m scripts.workflow.cost config/paper.yaml
 
 Where the configuration has run here, what it took is printed beside: processor time and memory of its jobs, and disk.
+With targets, instead, the minutes of all jobs that each of them needs, one job after the other, as they took here:
+
+python -m scripts.workflow.cost config.yaml figure_1a figure_7
 """
 
 import csv
@@ -121,13 +124,25 @@ def measured(config: dict[str, Any], stage: str) -> str:
     """Processor minutes and largest memory of a stage's jobs that ran here, and the disk it takes."""
     folders = {"results": "results", "logs": "logs"} | config.get("pathvars", {})
     files = [*(ROOT / folders["logs"] / stage).rglob("*.tsv")]
-    rows = [row for file in files for row in csv.DictReader(file.open(encoding="utf-8"), delimiter="\t")]
+    rows = [row for file in files for row in _times(file)]
     if not rows:
         return "| | "
     minutes = sum(_number(row["cpu_time"]) for row in rows) / 60
     memory = max(_number(row["max_rss"]) for row in rows)
     kept = sum(file.stat().st_size for file in (ROOT / folders["results"] / stage).rglob("*") if file.is_file())
     return f"{minutes:.1f} | {memory:,.0f} | {kept / 1e6:,.0f}"
+
+
+def wall_minutes(config_file: Path, target: str) -> float:
+    """The wall minutes of all jobs that the target needs, those that ran here."""
+    files = [ROOT / job.benchmark for job in plan(config_file, targets=(target,)) if job.benchmark]
+    return sum(_number(row["s"]) for file in files if file.exists() for row in _times(file)) / 60
+
+
+def _times(file: Path) -> list[dict[str, str]]:
+    """What Snakemake measured of a job."""
+    with file.open(encoding="utf-8") as lines:
+        return [*csv.DictReader(lines, delimiter="\t")]
 
 
 def _number(text: str) -> float:
@@ -173,4 +188,8 @@ def _merge(config: dict[str, Any], changes: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    print(page(Path(sys.argv[1])), end="")
+    chosen, *targets = sys.argv[1:]
+    for name in targets:
+        print(f"{wall_minutes(Path(chosen), name):6.1f}  {name}")
+    if not targets:
+        print(page(Path(chosen)), end="")
