@@ -1,22 +1,24 @@
-# make run     set everything up and run the default experiment
-# make test    the tests
-# make check   formatting, lint, types, a dry run of every configuration
-# make cluster  what profiles/slurm and profiles/kubernetes need besides; the tests then try them
-# make bench   time and memory beside named peers
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
+RESULTS ?= results
 
-.PHONY: run test check cluster bench requirements clean
+.PHONY: run test report check cluster bench requirements clean help
 
-run: .venv/run
-	@start=$$(date +%s); $(BIN)/snakemake --cores $(CORES) && cat results/summary.txt && \
+run: .venv/run  ## set everything up and run the default experiment
+	@start=$$(date +%s); $(BIN)/snakemake --cores $(CORES) --quiet host reason && cat $(RESULTS)/summary.txt && \
 	    echo "took       $$(($$(date +%s) - start)) s"
 
-test: .venv/dev
+test: .venv/dev  ## the tests
 	$(BIN)/pytest
 
-check: .venv/dev
+report:  ## open the page that a run wrote (RESULTS=results/NAME: of another experiment)
+	@if [ -f $(RESULTS)/report.html ]; then \
+	    echo "$(abspath $(RESULTS)/report.html)"; \
+	    $(PYTHON) -m webbrowser -t "file://$(abspath $(RESULTS)/report.html)" > /dev/null; \
+	else echo "no $(RESULTS)/report.html yet: make run"; fi
+
+check: .venv/dev  ## formatting, lint, types, a dry run of every configuration
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
@@ -27,35 +29,40 @@ check: .venv/dev
 	    $(BIN)/snakemake --cores 1 --dry-run --quiet all --configfile $$file || exit 1; \
 	done
 
+# What can be said before anything is fetched is said here, in one line.
 .venv/run: requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@command -v $(PYTHON) > /dev/null || { echo "error: Python 3.11 or newer is needed, and there is no $(PYTHON)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] + "; to name another: make run PYTHON=python3.12")'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@{ command -v c++ || command -v g++ || command -v clang++; } > /dev/null || \
+	    $(BIN)/pip install --quiet --dry-run --no-deps --only-binary :all: $$(grep ^kenlm= requirements.txt) 2> /dev/null || \
+	    { echo "error: kenlm must be built here, and there is no C++ compiler; install g++ (Debian: apt install g++)" >&2; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
-	touch $@
+	@touch $@
 
 .venv/dev: requirements-dev.txt .venv/run
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	touch $@
+	@touch $@
 
-cluster: .venv/cluster
+cluster: .venv/cluster  ## what profiles/slurm and profiles/kubernetes need besides; the tests then try them
 
 .venv/cluster: requirements-cluster.txt .venv/run
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-cluster.txt
-	touch $@
+	@touch $@
 
-# time and memory beside named peers; writes benchmarks/RESULTS.md
-bench: .venv/dev
+bench: .venv/dev  ## time and memory beside named peers; writes benchmarks/RESULTS.md
 	$(BIN)/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	for name in counting out_of_core scale spectrum language_model metrics training heads scaling default_run; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
-# pin every package, also those that come along, for every platform (needs uv);
 # but not the CUDA of torch, which a build of it for the CPU does without
-requirements:
+requirements:  ## pin every package, also those that come along, for every platform (needs uv)
 	for name in requirements requirements-dev requirements-cluster; do \
 	    uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	        --no-emit-index-url --no-emit-find-links $$name.in | grep -vE '^(cuda|nvidia|triton)' > $$name.txt; \
 	done
 
-# forget all results; the environment stays
-clean:
+clean:  ## forget all results; the environment stays
 	rm -rf results logs .snakemake
+
+help:  ## these lines
+	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / {printf "make %-14s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

@@ -3,6 +3,7 @@
 #     snakemake --cores all --configfile config/NAME.yaml        another experiment
 #     snakemake --list                                           what can be asked for by name
 import os
+import re
 import sys
 
 from snakemake.utils import min_version, validate
@@ -25,7 +26,9 @@ from scripts.workflow.configuration import (
     synthetic_corpora,
     texts_used,
 )
+from scripts.workflow.machine import machine_error
 from scripts.workflow.module import project_file, python_path, with_defaults
+from scripts.workflow.plan import planned
 from scripts.workflow.resources import BASE_MB, fetched_mb, gpus, growing, trained_mb, written
 from scripts.workflow.suites import (
     ability_tables,
@@ -87,6 +90,14 @@ if workflow.storage_settings.default_storage_provider:  # as profiles/kubernetes
     ensure = lambda path, **_: path  # Snakemake asks for a file's size before it is stored, and fails
 
 
+onstart:
+    # not where jobs are submitted: the machine that submits them needs no GPU, and free space says nothing of a quota
+    if workflow.local_exec and (error := machine_error(config, planned(workflow.dag, everything=False))):
+        sys.exit(f"error: {error}")
+    # Snakemake 9.27 wakes its scheduler once a second for every job that has ended, unless no rate is limited
+    workflow.scheduler.job_rate_limiter = None
+
+
 wildcard_constraints:
     corpus="|".join(config["corpora"]),
     tokenizer="|".join(config["tokenizers"]),
@@ -97,11 +108,6 @@ wildcard_constraints:
     suite="|".join(config["suites"]) or "(?!)",
     model=r"[^/]+",
     span=r"\d+",
-
-
-onstart:
-    # Snakemake 9.27 wakes its scheduler once a second for every job that has ended, unless no rate is limited
-    workflow.scheduler.job_rate_limiter = None
 
 
 FIGURES: list[str] = []  # in the order of the page; rules/report/ adds to them
@@ -134,3 +140,7 @@ rule all:
     localrule: True
     message:
         "Everything this configuration can show"
+
+
+for one in workflow.rules:  # `snakemake --list` prints docstrings: there each rule says what its jobs will
+    one.docstring = one.docstring or re.sub(r"\{(?:wildcards|params)\.(\w+)\}", r"{\1}", one.message or "")

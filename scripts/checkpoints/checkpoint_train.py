@@ -28,7 +28,7 @@ def main(records: list[str], options: Any, threads: int, keys: dict[str, str], o
     """Train the model of `options` on the documents that are not held out, and write its checkpoints and its log."""
     definition, model, steps, name = options.definition, options.model, list(options.steps), keys["model"]
     numerics = Numerics(definition.get("device", "cpu"), definition.get("precision", "float32"))
-    numerics.prepare(threads)
+    numerics.prepare(threads, f"suites.{keys['suite']}.device")
     shards = [open_tokens(record) for record in records]
     ids = split_documents(shards, options.held_out["share"], options.held_out["seed"]).train.ids
     unfinished = Unfinished(

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from scripts.common.errors import no_gpu
 from scripts.common.hub_files import log_as_ours
 from scripts.common.jobs import InputError, log
 from scripts.common.weight_files import Weights, choose_weights
@@ -47,7 +48,7 @@ def load_model(folder: str | Path, dtype: torch.dtype, device: str = "cpu") -> A
 def find_device(name: str, key: str) -> str:
     """The device that the config names under `key`. Raises InputError if there is none."""
     if name == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"{key} is cuda, but PyTorch finds no CUDA device here; allowed here is cpu")
+        raise no_gpu(key)
     return name
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers.utils.logging import disable_progress_bar
 
-from scripts.common.jobs import InputError
+from scripts.common.errors import no_gpu
 
 BETAS = (0.9, 0.95)
 EPSILON = 1e-8
@@ -46,14 +46,14 @@ class Numerics:
         """Of matrix products."""
         return torch.bfloat16 if self.precision == "bfloat16" else torch.float32
 
-    def prepare(self, threads: int) -> None:
-        """Set torch up for this process. Raises InputError if a GPU is asked for and there is none."""
+    def prepare(self, threads: int, key: str = "device") -> None:
+        """Set torch up for this process. Raises InputError if the config's `key` asks for a GPU and there is none."""
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
         disable_progress_bar()  # one for every checkpoint written
         if self.device == "cuda":
             if not torch.cuda.is_available():
-                raise InputError("device is cuda, and torch sees no GPU: allowed are cpu, or cuda where there is one")
+                raise no_gpu(key)
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # the same sums every time
             torch.use_deterministic_algorithms(True, warn_only=True)
 

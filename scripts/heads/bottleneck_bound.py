@@ -77,7 +77,7 @@ def trained_rows(frozen: HeadStates, tables: list[str], w_error: dict[int, float
 def main(files: Any, output: str, options: Any, keys: dict[str, str], threads: int) -> None:
     """Measure every cut and every trained head against the pretrained one, and write the table."""
     heads = options.heads
-    Numerics(heads["device"]).prepare(threads)
+    Numerics(heads["device"]).prepare(threads, "heads.device")
     frozen = read_head_states(files.states).to(heads["device"])
     width = frozen.head.shape[1]
     ranks = [rank for rank in sorted({*heads["ranks"], width}) if rank <= width]

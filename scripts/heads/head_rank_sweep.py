@@ -111,7 +111,7 @@ def main(files: Any, output: Any, definition: dict[str, Any], options: Any, keys
     """Train every head and write the three tables."""
     heads, split = options.heads, options.held_out
     numerics = Numerics(heads["device"], heads["precision"])
-    numerics.prepare(threads)
+    numerics.prepare(threads, "heads.device")
     frozen = read_head_states(files.states).to(heads["device"])
     shards, tokenizer = [open_tokens(record) for record in files.records], load_tokenizer(str(files.tokenizer))
     ids = split_documents(shards, split["share"], split["seed"]).train.ids

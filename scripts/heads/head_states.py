@@ -20,7 +20,7 @@ def main(files: Any, output: str, definition: dict[str, Any], options: Any, thre
     """Run the trunk over the sample, and write what all that follows needs."""
     heads, held_out = options.heads, options.held_out
     numerics = Numerics(heads["device"], heads["precision"])
-    numerics.prepare(threads)
+    numerics.prepare(threads, "heads.device")
     shards, tokenizer = [open_tokens(record) for record in files.records], load_tokenizer(str(files.tokenizer))
     vocabulary_size = shards[0].vocabulary_size
     documents = [split_documents(shards, held_out["share"], held_out["seed"]).test.ids]

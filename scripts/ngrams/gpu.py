@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from scripts.common.jobs import InputError
+from scripts.common.errors import InputError, no_gpu
 from scripts.ngrams.gram import Layout, leading_windows, window_starts
 
 PAIRS = 1 << 23  # products of two entries that are added at a time: 1 GB
@@ -25,7 +25,7 @@ def find_device() -> Any:
             "ngrams.device is cuda and torch is not installed: pip install torch, or device: cpu"
         ) from error
     if not torch.cuda.is_available():
-        raise InputError("ngrams.device is cuda and torch sees no GPU here: use device: cpu")
+        raise no_gpu("ngrams.device")
     return torch.device("cuda")
 
 

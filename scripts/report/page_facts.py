@@ -80,7 +80,7 @@ def seeds(config: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[
 
 def time_table(logs: str) -> dict[str, Any]:
     """What the jobs of every stage took, in a sentence and a table; empty where no times were recorded."""
-    found = {stage: took for stage in STAGES if (took := taken(Path(logs) / stage))}
+    found = {stage: took for stage in STAGES if (took := taken((Path(logs) / stage).rglob("*.tsv")))}
     if not found:
         return {}
     jobs, seconds, processor = (sum(getattr(took, name) for took in found.values())

@@ -79,7 +79,7 @@ def train_one(
 def main(records: list[str], remedy: str, params: Any, threads: int, output: Any) -> None:
     """Train the models of all seeds, and write both tables."""
     options, held_out = params.training, params.held_out
-    Numerics(options["device"], options["precision"]).prepare(threads)
+    Numerics(options["device"], options["precision"]).prepare(threads, "tied.training.device")
     shards = [open_tokens(record) for record in records]
     sample = held_out_sample(shards, options, held_out)
     ids = split_documents(shards, held_out["share"], held_out["seed"]).train.ids

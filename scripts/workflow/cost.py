@@ -3,6 +3,9 @@
 python -m scripts.workflow.cost config/paper.yaml
 
 Where the configuration has run here, what it took is printed beside: processor time and memory of its jobs, and disk.
+With targets, instead, the minutes of all jobs that each of them needs, one job after the other, as they took here:
+
+python -m scripts.workflow.cost config.yaml figure_1a figure_7
 """
 
 import re
@@ -155,10 +158,17 @@ def tied_seconds(config: dict[str, Any]) -> float:
 def measured(config: dict[str, Any], stage: str) -> str:
     """Processor minutes and largest memory of a stage's jobs that ran here, and the disk it takes."""
     folders = {"results": "results", "logs": "logs"} | config.get("pathvars", {})
-    if not (jobs := taken(ROOT / folders["logs"] / stage)):
+    if not (jobs := taken((ROOT / folders["logs"] / stage).rglob("*.tsv"))):
         return "| | "
     kept = sum(file.stat().st_size for file in (ROOT / folders["results"] / stage).rglob("*") if file.is_file())
     return f"{jobs.processor_seconds / 60:.1f} | {jobs.memory_mb:,.0f} | {kept / 1e6:,.0f}"
+
+
+def wall_minutes(config_file: Path, target: str) -> float:
+    """The wall minutes of all jobs that the target needs, those that ran here."""
+    jobs = plan(config_file, targets=(target,))
+    found = taken(ROOT / job.benchmark for job in jobs if job.benchmark)
+    return found.seconds / 60 if found else 0.0
 
 
 def page(config_file: Path) -> str:
@@ -204,4 +214,8 @@ def _merge(config: dict[str, Any], changes: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    print(page(Path(sys.argv[1])), end="")
+    chosen, *targets = sys.argv[1:]
+    for name in targets:
+        print(f"{wall_minutes(Path(chosen), name):6.1f}  {name}")
+    if not targets:
+        print(page(Path(chosen)), end="")

@@ -27,6 +27,7 @@ class Planned:
     resources: dict[str, Any]
     local: bool  # runs where Snakemake does
     after: frozenset[int]
+    benchmark: str | None  # the file that its time is written to
 
 
 def plan(*config_files: str | Path, targets: tuple[str, ...] = ("all",), everything: bool = True) -> list[Planned]:
@@ -47,7 +48,7 @@ def plan(*config_files: str | Path, targets: tuple[str, ...] = ("all",), everyth
         )
         dag = workflow.dag(dag_settings=DAGSettings(targets=set(targets), forceall=everything))
         dag.printrulegraph()  # the shortest way to have the graph built
-        return _planned(workflow._workflow.dag, everything)
+        return planned(workflow._workflow.dag, everything)
 
 
 def plan_of(config: dict[str, Any]) -> list[Planned]:
@@ -69,7 +70,8 @@ def _quietly() -> Iterator[None]:
             sys.path[:] = path
 
 
-def _planned(dag: Any, everything: bool) -> list[Planned]:
+def planned(dag: Any, everything: bool) -> list[Planned]:
+    """The jobs of a graph of Snakemake's: all, or those that would run."""
     jobs = [job for job in dag.jobs if everything or dag.needrun(job)]
     numbers = {job: number for number, job in enumerate(jobs)}
     return [
@@ -83,6 +85,7 @@ def _planned(dag: Any, everything: bool) -> list[Planned]:
             resources={name: value for name, value in job.resources.items() if name in RESOURCES},
             local=job.rule.name in job.rule.workflow._localrules,
             after=frozenset(_awaited(job, dag.dependencies[job], numbers)),
+            benchmark=job.benchmark and str(job.benchmark),
         )
         for job in jobs
     ]

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +32,9 @@ def stages(jobs: list[Planned]) -> dict[str, list[Planned]]:
     return {name: here for name, here in found.items() if here}
 
 
-def taken(logs: Path) -> Taken | None:
-    """What the jobs took whose benchmark files lie in the folder; None where there are none."""
-    rows = [row for file in logs.rglob("*.tsv") for row in _rows(file)]
+def taken(files: Iterable[Path]) -> Taken | None:
+    """What the jobs took whose benchmark files these are, as far as they are there; None if none is."""
+    rows = [row for file in files if file.exists() for row in _rows(file)]
     if not rows:
         return None
     seconds, processor, memory = ([_number(row[name]) for row in rows] for name in ("s", "cpu_time", "max_rss"))

@@ -302,7 +302,7 @@ def test_corpus_of_less_than_a_batch(tmp_path, corpus):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without GPU")
 def test_gpu_that_is_not_there(tmp_path, corpus):
-    with pytest.raises(InputError, match="device is cuda, and torch sees no GPU"):
+    with pytest.raises(InputError, match=r"^suites\.mini\.device is cuda, but there is no GPU here"):
         main(*arguments(tmp_path, corpus, definition={**DEFINITION, "device": "cuda"}))
 
 

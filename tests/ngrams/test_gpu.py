@@ -57,7 +57,7 @@ def test_without_torch_there_is_one_clear_line(monkeypatch):
 def test_without_a_gpu_there_is_one_clear_line(monkeypatch):
     torch = pytest.importorskip("torch", reason="torch is not installed: the code for a GPU is not tested")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match=r"^ngrams.device is cuda and torch sees no GPU here: .*$"):
+    with pytest.raises(InputError, match=r"^ngrams\.device is cuda, but there is no GPU here .* allowed here is cpu$"):
         gpu.find_device()
 
 

@@ -1,0 +1,83 @@
+"""What is asked of the machine before the first job."""
+
+import shutil
+from collections import namedtuple
+from types import SimpleNamespace
+
+import pytest
+
+from scripts.common.errors import InputError
+from scripts.workflow import machine
+from tests.conftest import SMOKE, snakemake
+
+Usage = namedtuple("Usage", "total used free")
+
+
+def job(rule, gpu=None, **wildcards):
+    return SimpleNamespace(rule=rule, wildcards=wildcards, resources={"gpu": gpu} if gpu else {})
+
+
+@pytest.fixture
+def no_driver(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+
+
+def test_a_gpu_that_is_not_there_is_named_by_its_keys(no_driver, tmp_path):
+    jobs = [job("corpus"), job("head_states", 1), job("checkpoint_train", 1, suite="mini", model="d8")]
+    expected = r"^heads\.device, suites\.mini\.device are cuda, but there is no GPU here that PyTorch can use; .* cpu$"
+    with pytest.raises(InputError, match=expected):
+        machine.check_gpu(jobs, tmp_path)
+
+
+@pytest.mark.parametrize("sign", ["nvidia0", "nvidia7", "kfd", "dxg"])
+def test_a_gpu_of_any_kind_will_do(no_driver, tmp_path, sign):
+    (tmp_path / sign).touch()
+    machine.check_gpu([job("checkpoint_metrics", 1)], tmp_path)
+
+
+def test_nobody_asks_for_a_gpu(no_driver, tmp_path):
+    (tmp_path / "nvidiactl").touch()
+    machine.check_gpu([job("checkpoint_metrics")], tmp_path)
+    with pytest.raises(InputError, match=r"^metrics\.device is cuda"):
+        machine.check_gpu([job("checkpoint_metrics", 1)], tmp_path)
+
+
+def test_a_short_disk(monkeypatch, tmp_path):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 0, 500 * 10**6))
+    machine.check_disk(500, tmp_path / "results")
+    with pytest.raises(InputError, match=r"^about 501 MB will lie in \S+, and 500 MB are free there: make room, "):
+        machine.check_disk(501, tmp_path / "results")
+
+
+def test_trained_and_fetched_checkpoints_count():
+    model = {"width": 100, "layers": 1}
+    suite = {"source": "train", "tokenizer": "t", "models": {"small": model}, "steps": [0, 1]}
+    config = {
+        "suites": {"mini": suite},
+        "tokenizers": {"t": {"vocabulary_size": 10**5}},
+        "checkpoints": {"prefetch": 2},
+    }
+    train = job("checkpoint_train", suite="mini", model="small")
+    # 20 million parameters of 4 bytes, in two checkpoints and a state of three; 12 * 100^2 come besides
+    assert machine.needed_mb(config, [train]) == 402
+    assert machine.needed_mb(config, [train, job("corpus"), job("tokens")]) == 402 + 2 * machine.MB_A_JOB
+
+
+def test_every_rule_that_may_ask_for_a_gpu_has_its_key(project):
+    asking = [
+        rule.split(":")[0].strip()
+        for path in (project / "rules").glob("*.smk")
+        for rule in path.read_text().split("\nrule ")[1:]
+        if "gpus(" in rule
+    ]
+    assert sorted(machine.DEVICES) == sorted(asking)
+
+
+def test_nothing_runs_without_the_gpu_that_is_asked_for(project):
+    if shutil.which("nvidia-smi") or any(machine._found("/dev", sign) for sign in machine.GPU_SIGNS):
+        pytest.skip("there is a GPU here")
+    output = snakemake(project, "--cores", "1", *SMOKE, "--config", "metrics={device: cuda}", check=False)
+    assert "error: metrics.device is cuda, but there is no GPU here that PyTorch can use; allowed here is cpu" in output
+    assert "Traceback" not in output
+    assert not (project / "results").exists()
+    assert not list((project / ".snakemake" / "locks").glob("*"))
