@@ -188,7 +188,7 @@ def _merge(config: dict[str, Any], changes: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    chosen, *targets = sys.argv[1:]
+    chosen, *targets = sys.argv[1:] or ["config.yaml"]
     for name in targets:
         print(f"{wall_minutes(Path(chosen), name):6.1f}  {name}")
     if not targets:
