@@ -53,14 +53,14 @@ def size_of(name: str) -> tuple[float, int]:
 
 
 def models_used(config: dict[str, Any], jobs: list[Planned]) -> list[dict[str, Any]]:
-    """Every model that is fetched: its suite, name and size, the checkpoints fetched, and the most in a span."""
-    fetched = {(job.wildcards["suite"], job.wildcards["model"]) for job in jobs if job.rule == "checkpoint_download"}
+    """Every model of the hub that is fetched: its suite, name and size, the checkpoints fetched, the most in a span."""
+    downloading = [job.wildcards for job in jobs if job.rule == "checkpoint_download"]
     spans = Counter(
-        (job.wildcards["suite"], job.wildcards["model"]) for job in jobs if job.rule == "checkpoint_download"
+        (one["suite"], one["model"]) for one in downloading if config["suites"][one["suite"]]["source"] == "hub"
     )
     measured = {(job.wildcards["suite"], job.wildcards["model"]) for job in jobs if job.rule == "checkpoint_metrics"}
     found = []
-    for suite, model in sorted(fetched):
+    for suite, model in sorted(spans):
         definition = config["suites"][suite]
         name = definition["repository"].format(model=model).split("/")[1]
         steps = steps_of(definition)
@@ -214,7 +214,7 @@ def _merge(config: dict[str, Any], changes: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    chosen, *targets = sys.argv[1:]
+    chosen, *targets = sys.argv[1:] or ["config.yaml"]
     for name in targets:
         print(f"{wall_minutes(Path(chosen), name):6.1f}  {name}")
     if not targets:

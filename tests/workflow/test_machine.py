@@ -63,6 +63,11 @@ def test_trained_and_fetched_checkpoints_count():
     assert machine.needed_mb(config, [train, job("corpus"), job("tokens")]) == 402 + 2 * machine.MB_A_JOB
 
 
+def test_checkpoints_found_on_disk_are_not_fetched():
+    config = {"suites": {"own": {"source": "local", "path": "runs/{model}"}}, "checkpoints": {"prefetch": 2}}
+    assert machine.needed_mb(config, [job("checkpoint_download", suite="own", model="m")]) == machine.MB_A_JOB
+
+
 def test_every_rule_that_may_ask_for_a_gpu_has_its_key(project):
     asking = [
         rule.split(":")[0].strip()
