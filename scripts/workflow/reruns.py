@@ -35,8 +35,8 @@ INTRODUCTION = """\
 # What an edit runs again
 
 Written by `python -m scripts.workflow.reruns > docs/reruns.md`, from the plan that Snakemake makes of config.yaml and
-of config.yaml with one key edited; nothing is run. `provenance`, `workflow_graph` and `report`, which hold the
-configuration, run after every edit and are left out.
+of config.yaml with one key edited; nothing is run. `provenance`, `findings`, `workflow_graph` and `report`, which hold
+the configuration or name what was run, run after every edit and are left out.
 
 Snakemake can run a job again for five reasons. The profiles here keep four: a newer input (small ones are compared by
 content), another set of inputs, other parameters, another conda environment. The fifth, code, is left out on purpose:
@@ -140,7 +140,7 @@ def _alike_once(config: dict[str, Any]) -> Iterator[Place]:
             yield path
 
 
-ALWAYS = {"provenance", "workflow_graph", "report", "all", "figures", "tables"}
+ALWAYS = {"provenance", "findings", "workflow_graph", "report", "all", "figures", "tables"}
 SHOWN = ("figure_", "table_")  # whose rules are counted, not named
 
 

@@ -16,7 +16,7 @@ import yaml
 from scripts.common.tables import read_csv, read_table
 from tests.conftest import ROOT, SMOKE, results_of, snakemake
 
-REPORT = {"provenance", "workflow_graph", "report", "all"}
+REPORT = {"provenance", "findings", "workflow_graph", "report", "all"}
 OF_SUITES = {f"figure_{name}" for name in ("1a", "2", "3", "4", "5", "centred", "precision")}
 OF_HEADS = {"figure_6", "figure_6_controls", "figure_8", "figure_9", "figure_bottleneck"}
 OF_TIED = {"figure_tied_initial_loss", "figure_tied_convergence", "figure_tied_saturation"}
