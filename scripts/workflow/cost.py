@@ -53,14 +53,15 @@ def size_of(name: str) -> tuple[float, int]:
 
 
 def models_used(config: dict[str, Any], jobs: list[Planned]) -> list[dict[str, Any]]:
-    """Every model that is fetched: its suite, name and size, the checkpoints fetched, and the most in a span."""
-    fetched = {(job.wildcards["suite"], job.wildcards["model"]) for job in jobs if job.rule == "checkpoint_download"}
+    """Every model of the hub that is fetched: its suite, name and size, the checkpoints fetched, the most in a span."""
     spans = Counter(
-        (job.wildcards["suite"], job.wildcards["model"]) for job in jobs if job.rule == "checkpoint_download"
+        (job.wildcards["suite"], job.wildcards["model"])
+        for job in jobs
+        if job.rule == "checkpoint_download" and config["suites"][job.wildcards["suite"]]["source"] == "hub"
     )
     measured = {(job.wildcards["suite"], job.wildcards["model"]) for job in jobs if job.rule == "checkpoint_metrics"}
     found = []
-    for suite, model in sorted(fetched):
+    for suite, model in sorted(spans):
         definition = config["suites"][suite]
         name = definition["repository"].format(model=model).split("/")[1]
         steps = steps_of(definition)

@@ -63,6 +63,13 @@ def test_trained_and_fetched_checkpoints_count():
     assert machine.needed_mb(config, [train, job("corpus"), job("tokens")]) == 402 + 2 * machine.MB_A_JOB
 
 
+def test_checkpoints_on_disk_are_not_fetched():
+    suite = {"source": "local", "path": "runs/{model}/step{step}", "models": ["small"], "steps": "all"}
+    config = {"suites": {"mine": suite}, "checkpoints": {"prefetch": 2}}
+    links = [job("checkpoint_download", suite="mine", model="small", span="0")]
+    assert machine.needed_mb(config, links) == machine.MB_A_JOB
+
+
 def test_every_rule_that_may_ask_for_a_gpu_has_its_key(project):
     asking = [
         rule.split(":")[0].strip()
