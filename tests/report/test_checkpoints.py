@@ -371,7 +371,7 @@ def test_tables_claims_and_page(empty, run_script, tmp_path):
         params={"sample_size": 100_000, "synthetic": []},
     )
     claims = read_csv("claims", files["claims"])
-    assert len(claims) == 34
+    assert len(claims) >= 34
     assert claims.claim.is_unique
     table = read_csv("table_saturation", files["saturation"])
     assert table.model.tolist() == ([] if empty else ["b", "a", "a", "a", "b"])

@@ -36,13 +36,13 @@ def apply(text, folder):
 
 def change(file, diff):
     """Change a file as a diff without line numbers says; each hunk must fit at one place."""
-    text = file.read_text(encoding="utf-8")
+    text = "\n" + file.read_text(encoding="utf-8")
     for hunk in diff.split("@@\n"):
         lines = hunk.splitlines(keepends=True)
-        before = "".join(line[1:] for line in lines if line[0] != "+")
+        before = "\n" + "".join(line[1:] for line in lines if line[0] != "+")  # whole lines
         assert text.count(before) == 1, f"{file}: {before}"
-        text = text.replace(before, "".join(line[1:] for line in lines if line[0] != "-"))
-    file.write_text(text, encoding="utf-8")
+        text = text.replace(before, "\n" + "".join(line[1:] for line in lines if line[0] != "-"))
+    file.write_text(text[1:], encoding="utf-8")
 
 
 def commands(text, folder, more="", **options):

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from tests.conftest import ROOT, SMOKE
 from tests.metrics.models import tiny_model
-from tests.workflow.pages import apply, commands, run, section
+from tests.workflow.pages import BIN, apply, commands, run, section
 
 PAGE = "extending.md"
 RESULTS = "results/smoke"
@@ -29,6 +29,7 @@ def extended(undisturbed, tmp_path_factory):
         apply(text, project)
     commands(metric, project)
     commands(figure, project, " ".join(SMOKE))
+    commands(claim, project, " ".join(SMOKE))
     return project
 
 
@@ -84,6 +85,12 @@ def test_the_claim_is_judged(extended):
     assert (found["verdict"], found["curves"], found["agreeing"]) == ("not reproduced", 2, 1)
 
 
+def test_what_was_added_passes_the_checks(extended):
+    run(f"{BIN}/ruff check scripts tests", extended)
+    run(f"{BIN}/ruff format --check scripts tests", extended)
+    run(f"{BIN}/snakefmt --check rules", extended)
+
+
 def test_the_suite_is_in_the_tables(extended):
     text = section(PAGE, "Add a suite")
     apply(text, extended)
@@ -92,13 +99,12 @@ def test_the_suite_is_in_the_tables(extended):
         model = tiny_model(vocab_size=tokenizer.get_vocab_size(), seed=step, num_hidden_layers=1)
         model.save_pretrained(extended / "runs" / "small" / f"step{step}")
     tokenizer.save(str(extended / "runs" / "tokenizer.json"))
-    tables = [f"results/my_suite/tables/{name}.csv" for name in ("checkpoints", "saturation")]
+    table = "results/my_suite/tables/checkpoints.csv"
     (command,) = re.findall(r"^\.venv/bin/snakemake .*", text, re.MULTILINE)
     command = command.replace("--configfile", f"--configfile {SMOKE[1]}")  # little text
-    run(f"{command} -- {' '.join(tables)}", extended)
-    checkpoints, saturation = (pd.read_csv(extended / table).set_index(["suite", "model"]) for table in tables)
+    run(f"{command} -- {table}", extended)
+    checkpoints = pd.read_csv(extended / table).set_index(["suite", "model"])
     assert checkpoints.measured.to_dict() == {("mine", "small"): 3}
-    assert saturation.final_step.to_dict() == {("mine", "small"): 20}
     metrics = read(extended, "checkpoint_metrics", "mine")
     assert metrics.tokens.tolist() == [0, 40960, 81920]
     assert metrics.head_participation_ratio.between(1, 32).all()
