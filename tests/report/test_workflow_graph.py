@@ -30,7 +30,7 @@ def test_rows_are_ordered_so_that_fewer_lines_cross():
 
 
 def job(rule, *after, outputs=("file",)):
-    return Planned(rule, {}, frozenset(), frozenset(outputs), "", 1, {}, False, frozenset(after))
+    return Planned(rule, {}, frozenset(), frozenset(outputs), "", 1, {}, False, frozenset(after), None)
 
 
 def test_what_only_bounds_the_disk_is_no_edge():
@@ -59,9 +59,9 @@ def test_every_rule_of_a_plan_is_drawn_once(paper):
     assert all(re.search(rf">{name}</text>", svg) for name in set(stage.values()))
 
 
-def test_every_rule_leads_to_the_report(paper):
+def test_every_rule_leads_to_the_report_or_the_findings(paper):
     graph, *_ = paper
-    reached, waiting = set(), ["report"]
+    reached, waiting = set(), ["report", "findings"]
     while waiting:
         name = waiting.pop()
         reached.add(name)
