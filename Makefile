@@ -54,7 +54,7 @@ bench: .venv/dev  ## time and memory beside named peers; writes benchmarks/RESUL
 	$(BIN)/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	for name in counting out_of_core scale spectrum language_model metrics training heads scaling default_run; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
-# but not the CUDA of torch, which a build of it for the CPU does without
+# The packages of CUDA are left out: a build of torch for the CPU does without.
 requirements:  ## pin every package, also those that come along, for every platform (needs uv)
 	for name in requirements requirements-dev requirements-cluster; do \
 	    uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \

@@ -92,10 +92,11 @@ if workflow.storage_settings.default_storage_provider:  # as profiles/kubernetes
 
 onstart:
     # not where jobs are submitted: the machine that submits them needs no GPU, and free space says nothing of a quota
-    if workflow.local_exec and (error := machine_error(config, planned(workflow.dag, everything=False))):
-        sys.exit(f"error: {error}")
-    # Snakemake 9.27 wakes its scheduler once a second for every job that has ended, unless no rate is limited
-    workflow.scheduler.job_rate_limiter = None
+    if workflow.local_exec:
+        if error := machine_error(config, planned(workflow.dag, everything=False)):
+            sys.exit(f"error: {error}")
+        # Snakemake 9.27 wakes its scheduler once a second for every job that has ended, unless no rate is limited
+        workflow.scheduler.job_rate_limiter = None
 
 
 wildcard_constraints:

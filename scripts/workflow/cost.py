@@ -18,6 +18,7 @@ import yaml
 from snakemake.utils import validate
 
 from scripts.workflow.configuration import SCHEMA_FILE
+from scripts.workflow.module import with_defaults
 from scripts.workflow.plan import ROOT, Planned, plan
 from scripts.workflow.stages import stages, taken
 from scripts.workflow.suites import MADE_TASKS, asked_steps, asked_tasks, steps_of, suite_spans
@@ -174,8 +175,7 @@ def wall_minutes(config_file: Path, target: str) -> float:
 def page(config_file: Path) -> str:
     """The table of a configuration."""
     jobs = plan(config_file)
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    _merge(config, yaml.safe_load(config_file.read_text(encoding="utf-8")))
+    config = with_defaults(yaml.safe_load(config_file.read_text(encoding="utf-8")))
     validate(config, str(SCHEMA_FILE))
     models = models_used(config, jobs)
     fetched, at_once = downloads(config, models)
@@ -202,15 +202,6 @@ def page(config_file: Path) -> str:
             f"| {stage} | {' | '.join(map(str, numbers))} | {' | '.join(estimated)} | {measured(config, stage)} |"
         )
     return "\n".join(lines) + "\n"
-
-
-def _merge(config: dict[str, Any], changes: dict[str, Any]) -> None:
-    """As Snakemake adds one configuration to another."""
-    for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(config.get(key), dict):
-            _merge(config[key], value)
-        else:
-            config[key] = value
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from scripts.workflow.configuration import schema_error
-from scripts.workflow.cost import _merge
 from tests.conftest import ROOT, SMOKE
 
 FOLLOWED = {"extending.md"}  # by tests/workflow/test_extending.py, from the first line to the last
@@ -80,7 +80,7 @@ def home(undisturbed, tmp_path_factory):
     shutil.copytree(undisturbed, home)
     config, smoke = (yaml.safe_load((home / path).read_text()) for path in ("config.yaml", SMOKE[1]))
     del smoke["pathvars"]
-    _merge(config, smoke)
+    update_config(config, smoke)
     (home / "config.yaml").write_text(yaml.safe_dump(config))
     for folder in ("results", "logs"):
         (home / folder / "smoke").rename(home / "its")
@@ -270,7 +270,7 @@ def test_sql(home, text, monkeypatch):
 def test_yaml(text):
     """A piece of a configuration is one that is allowed."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    _merge(config, yaml.safe_load(text))
+    update_config(config, yaml.safe_load(text))
     assert schema_error(config) is None
 
 
