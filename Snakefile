@@ -29,6 +29,7 @@ from scripts.workflow.configuration import (
 from scripts.workflow.machine import machine_error
 from scripts.workflow.module import project_file, python_path, with_defaults
 from scripts.workflow.plan import planned
+from scripts.workflow.progress import show_progress
 from scripts.workflow.resources import BASE_MB, fetched_mb, gpus, growing, trained_mb, written
 from scripts.workflow.suites import (
     ability_tables,
@@ -97,6 +98,7 @@ onstart:
             sys.exit(f"error: {error}")
         # Snakemake 9.27 wakes its scheduler once a second for every job that has ended, unless no rate is limited
         workflow.scheduler.job_rate_limiter = None
+    show_progress(workflow)
 
 
 wildcard_constraints:
