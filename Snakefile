@@ -6,15 +6,16 @@ import os
 import re
 import sys
 
-from snakemake.utils import min_version, validate
+from snakemake.utils import min_version
 
-from scripts.workflow.code_hash import code_hash, rules_hash
+from scripts.workflow.code_hash import code_of, rules_hash
 from scripts.workflow.configuration import (
     corpus_files,
     corpus_python,
     corpus_shards,
     count_partitions,
     counted_at_once,
+    fill_defaults,
     from_hub,
     language_models,
     matrix_variants,
@@ -82,7 +83,7 @@ else:
 
 if error := schema_error(config):
     sys.exit(f"config: {error}")
-validate(config, "schemas/config.schema.yaml")  # fills in the defaults
+fill_defaults(config)
 sort_keys(config)  # the order of keys in a file means nothing, so it must not rerun anything
 if error := reference_error(config):
     sys.exit(f"config: {error}")

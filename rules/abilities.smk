@@ -25,7 +25,7 @@ rule ability_tasks:
         definition=lambda wildcards: measured_of(config, wildcards.suite),
         held_out=lookup(within=config, dpath="held_out"),
         made=made_items(config),
-        code=code_hash("abilities/ability_tasks.py"),
+        code=code_of("abilities/ability_tasks.py"),
     message:
         "Make tasks of held-out text for {wildcards.suite}"
     script:
@@ -51,7 +51,7 @@ rule ability_data:
         disk_mb=BASE_MB,
     params:
         storycloze=lookup(within=config, dpath="abilities/storycloze"),
-        code=code_hash("abilities/ability_data.py"),
+        code=code_of("abilities/ability_data.py"),
     message:
         "Fetch the items of {wildcards.task}"
     script:
@@ -83,7 +83,7 @@ rule ability_evaluation:
         definition=lambda wildcards: measured_of(config, wildcards.suite),
         abilities=asked_of(config),
         steps=asked_steps(config),
-        code=code_hash("abilities/ability_evaluation.py"),
+        code=code_of("abilities/ability_evaluation.py"),
     message:
         "Ask span {wildcards.span} of {wildcards.model} of {wildcards.suite} what it can do"
     script:
@@ -106,7 +106,7 @@ rule ability_extract:
         disk_mb=BASE_MB,
     params:
         checkout=lookup(within=config, dpath="abilities/pythia_checkout"),
-        code=code_hash("abilities/ability_extract.py"),
+        code=code_of("abilities/ability_extract.py"),
     message:
         "Read the published evaluations in {params.checkout}"
     script:
@@ -135,7 +135,7 @@ rule ability_published:
         runtime=growing(15),
         disk_mb=BASE_MB,
     params:
-        code=code_hash("abilities/ability_published.py"),
+        code=code_of("abilities/ability_published.py"),
     message:
         "Read the published evaluations of Pythia"
     script:
@@ -161,7 +161,7 @@ rule ability_saturation:
         runtime=growing(60),
         disk_mb=BASE_MB,
     params:
-        code=code_hash("abilities/ability_saturation.py"),
+        code=code_of("abilities/ability_saturation.py"),
     message:
         "Look which models lose which ability"
     script:
@@ -197,7 +197,7 @@ rule ability_emergence:
         disk_mb=BASE_MB,
     params:
         bootstraps=lookup(within=config, dpath="abilities/bootstraps"),
-        code=code_hash("abilities/ability_emergence.py"),
+        code=code_of("abilities/ability_emergence.py"),
     message:
         "Set ability against loss"
     script:

@@ -29,7 +29,7 @@ rule checkpoint_train:
         model=lookup(within=config, dpath="suites/{suite}/models/{model}"),
         steps=lambda wildcards: steps_of(config["suites"][wildcards.suite]),
         held_out=lookup(within=config, dpath="held_out"),
-        code=code_hash("checkpoints/checkpoint_train.py"),
+        code=code_of("checkpoints/checkpoint_train.py"),
     message:
         "Train {wildcards.model} of {wildcards.suite}"
     script:
@@ -57,7 +57,7 @@ rule checkpoint_audit:
         disk_mb=BASE_MB,
     params:
         definition=lambda wildcards: source_of(config, wildcards.suite),
-        code=code_hash("checkpoints/checkpoint_audit.py"),
+        code=code_of("checkpoints/checkpoint_audit.py"),
     message:
         "Ask what checkpoints there are of {wildcards.model} of {wildcards.suite}"
     script:
@@ -103,7 +103,7 @@ rule checkpoint_download:
         steps=lambda wildcards: span_steps(config, wildcards.suite, wildcards.span)["steps"],
         first=lambda wildcards: span_steps(config, wildcards.suite, wildcards.span)["first"],
         last=lambda wildcards: span_steps(config, wildcards.suite, wildcards.span)["last"],
-        code=code_hash("checkpoints/checkpoint_download.py"),
+        code=code_of("checkpoints/checkpoint_download.py"),
     message:
         "Fetch span {wildcards.span} of {wildcards.model} of {wildcards.suite}"
     script:

@@ -22,7 +22,7 @@ rule corpus:
         definition=lookup(within=config, dpath="corpora/{corpus}"),
         python=lambda wildcards: corpus_python(config, wildcards.corpus),
         shards=lookup(within=config, dpath="ngrams/shards"),
-        code=code_hash("corpus/corpus.py"),
+        code=code_of("corpus/corpus.py"),
     message:
         "Read the text of {wildcards.corpus}, shard {wildcards.shard}"
     script:
@@ -65,7 +65,7 @@ rule tokenizer:
         disk_mb=BASE_MB,
     params:
         definition=lookup(within=config, dpath="tokenizers/{tokenizer}"),
-        code=code_hash("corpus/tokenizer.py"),
+        code=code_of("corpus/tokenizer.py"),
     message:
         "Make the tokenizer {wildcards.tokenizer}"
     script:
@@ -103,7 +103,7 @@ rule tokens:
     params:
         max_tokens=lookup(within=config, dpath="corpora/{corpus}/max_tokens", default=None),
         shards=lookup(within=config, dpath="ngrams/shards"),
-        code=code_hash("corpus/tokens.py"),
+        code=code_of("corpus/tokens.py"),
     message:
         "Tokenise {wildcards.corpus} with {wildcards.tokenizer}, shard {wildcards.shard}"
     script:

@@ -27,7 +27,7 @@ rule head_states:
         heads=lambda wildcards: held_out_of(config, wildcards.suite),
         held_out=lookup(within=config, dpath="held_out"),
         step=lambda wildcards: final_step(config, wildcards.suite),
-        code=code_hash("heads/head_states.py"),
+        code=code_of("heads/head_states.py"),
     message:
         "Run the trunk of {wildcards.model} of {wildcards.suite} over held-out text"
     script:
@@ -67,7 +67,7 @@ rule head_rank_sweep:
         held_out=lookup(within=config, dpath="held_out"),
         ranks=lambda wildcards: ranks_of(config, wildcards.job),
         whole=lambda wildcards: wildcards.job == "0",  # also the unfactored heads
-        code=code_hash("heads/head_rank_sweep.py"),
+        code=code_of("heads/head_rank_sweep.py"),
     message:
         "Train heads of rank {params.ranks} for {wildcards.model} of {wildcards.suite}"
     script:
@@ -94,7 +94,7 @@ rule bottleneck_bound:
         disk_mb=BASE_MB,
     params:
         heads=lambda wildcards: bounded_of(config),
-        code=code_hash("heads/bottleneck_bound.py"),
+        code=code_of("heads/bottleneck_bound.py"),
     message:
         "Compare what heads of {wildcards.model} of {wildcards.suite} lose with its bounds"
     script:
@@ -117,7 +117,7 @@ rule loss_expansion:
         runtime=growing(15),
         disk_mb=BASE_MB,
     params:
-        code=code_hash("heads/loss_expansion.py"),
+        code=code_of("heads/loss_expansion.py"),
     message:
         "Expand the loss around random heads and around optima"
     script:
@@ -143,7 +143,7 @@ rule head_thresholds:
         runtime=growing(15),
         disk_mb=BASE_MB,
     params:
-        code=code_hash("heads/head_thresholds.py"),
+        code=code_of("heads/head_thresholds.py"),
     message:
         "Look for thresholds in rank and W-error"
     script:

@@ -35,7 +35,7 @@ rule checkpoint_metrics:
         definition=lambda wildcards: measured_of(config, wildcards.suite),
         metrics=lambda wildcards: measuring_of(config, wildcards.suite),
         held_out=lookup(within=config, dpath="held_out"),
-        code=code_hash("metrics/checkpoint_metrics.py"),
+        code=code_of("metrics/checkpoint_metrics.py"),
     message:
         "Measure span {wildcards.span} of {wildcards.model} of {wildcards.suite}"
     script:
@@ -61,7 +61,7 @@ rule saturation:
         runtime=growing(30),
         disk_mb=BASE_MB,
     params:
-        code=code_hash("metrics/saturation.py"),
+        code=code_of("metrics/saturation.py"),
     message:
         "Put the saturation of {wildcards.suite} in numbers"
     script:

@@ -21,7 +21,7 @@ rule ngram_shard:
         disk_mb=written(8),
     params:
         seeds=lambda wildcards: sample_seeds(config, wildcards.order, "all"),
-        code=code_hash("ngrams/ngram_shard.py"),
+        code=code_of("ngrams/ngram_shard.py"),
     message:
         "Count the {wildcards.order}-grams of {wildcards.corpus} in {wildcards.tokenizer}, shard {wildcards.shard}"
     script:
@@ -54,7 +54,7 @@ rule ngram_counts:
     params:
         cross_documents=lookup(within=config, dpath="ngrams/cross_documents"),
         seeds=lambda wildcards: sample_seeds(config, wildcards.order, wildcards.sample_size),
-        code=code_hash("ngrams/ngram_counts.py"),
+        code=code_of("ngrams/ngram_counts.py"),
     message:
         "Count the {wildcards.order}-grams of {wildcards.corpus} in {wildcards.tokenizer}, sample size {wildcards.sample_size}"
     script:
@@ -82,7 +82,7 @@ rule ngram_merge:
         disk_mb=written(1),
     params:
         seeds=lambda wildcards: sample_seeds(config, wildcards.order, "all"),
-        code=code_hash("ngrams/ngram_merge.py"),
+        code=code_of("ngrams/ngram_merge.py"),
     message:
         "Merge the counts of {wildcards.corpus} in {wildcards.tokenizer}, partition {wildcards.partition}"
     script:
@@ -116,7 +116,7 @@ rule ngram_matrix:
         runtime=growing(60),
         disk_mb=written(2),
     params:
-        code=code_hash("ngrams/ngram_matrix.py"),
+        code=code_of("ngrams/ngram_matrix.py"),
     message:
         "Write W of {wildcards.corpus} in {wildcards.tokenizer}, sample size {wildcards.sample_size}"
     script:
@@ -158,7 +158,7 @@ rule ngram_spectrum:
         exact_limit=lookup(within=config, dpath="ngrams/exact_limit"),
         tolerance=lookup(within=config, dpath="ngrams/tolerance"),
         device=lookup(within=config, dpath="ngrams/device"),
-        code=code_hash("ngrams/ngram_spectrum.py"),
+        code=code_of("ngrams/ngram_spectrum.py"),
     message:
         "Find the singular values of {wildcards.corpus} in {wildcards.tokenizer}, sample size {wildcards.sample_size}"
     script:
@@ -188,7 +188,7 @@ rule ngram_language_model:
     params:
         held_out=lookup(within=config, dpath="held_out/share"),
         split_seed=lookup(within=config, dpath="held_out/seed"),
-        code=code_hash("ngrams/ngram_language_model.py"),
+        code=code_of("ngrams/ngram_language_model.py"),
     message:
         "Estimate the Kneser–Ney model of {wildcards.corpus} in {wildcards.tokenizer}"
     script:
@@ -225,7 +225,7 @@ rule ngram_smoothed_spectrum:
         held_out=lookup(within=config, dpath="held_out/share"),
         split_seed=lookup(within=config, dpath="held_out/seed"),
         seeds=lambda wildcards: sample_seeds(config, wildcards.order, "all"),
-        code=code_hash("ngrams/ngram_smoothed_spectrum.py"),
+        code=code_of("ngrams/ngram_smoothed_spectrum.py"),
     message:
         "Find the singular values of the smoothed rows of {wildcards.corpus} in {wildcards.tokenizer}"
     script:

@@ -38,7 +38,7 @@ rule claims:
     params:
         sample_size=lookup(within=config, dpath="ngrams/sample_size"),
         synthetic=synthetic_corpora(config),
-        code=code_hash("report/claims.py"),
+        code=code_of("report/claims.py"),
     message:
         "Judge every claim"
     script:
@@ -81,7 +81,7 @@ rule provenance:
         runtime=5,
     params:
         config=config,
-        code=code_hash("report/provenance.py"),
+        code=code_of("report/provenance.py"),
     message:
         "Record what the results can be traced to"
     script:
@@ -122,7 +122,7 @@ rule findings:
         runtime=5,
     params:
         figures=["figure_1a", "figure_4", "figure_5", "figure_7", "evaluations"],
-        code=code_hash("report/findings.py"),
+        code=code_of("report/findings.py"),
     message:
         "Write where the papers disagree with their own data and with this run"
     script:
@@ -146,7 +146,7 @@ rule workflow_graph:
     params:
         config=config,
         rules=rules_hash(),
-        code=code_hash("report/workflow_graph.py"),
+        code=code_of("report/workflow_graph.py"),
     message:
         "Draw the rules of this run"
     script:
@@ -199,7 +199,7 @@ rule report:
         runtime=5,
     params:
         logs=lookup(within=config, dpath="pathvars/logs"),
-        code=code_hash("report/report.py"),
+        code=code_of("report/report.py"),
     message:
         "Write the page to read: results/report.html"
     script:

@@ -24,7 +24,7 @@ rule scaling_fit:
     params:
         fit_from=lookup(within=config, dpath="scaling/fit_from"),
         bootstraps=lookup(within=config, dpath="scaling/bootstraps"),
-        code=code_hash("scaling/scaling_fit.py"),
+        code=code_of("scaling/scaling_fit.py"),
     message:
         "Fit the scaling law"
     script:

@@ -19,7 +19,7 @@ rule tied_initial_loss:
     params:
         initial=lookup(within=config, dpath="tied/initial"),
         remedies=lookup(within=config, dpath="tied/remedies"),
-        code=code_hash("tied/tied_initial_loss.py"),
+        code=code_of("tied/tied_initial_loss.py"),
     message:
         "Sample the loss that shared embeddings start with"
     script:
@@ -42,7 +42,7 @@ rule tied_models:
         disk_mb=BASE_MB,
     params:
         models=lookup(within=config, dpath="tied/models"),
-        code=code_hash("tied/tied_models.py"),
+        code=code_of("tied/tied_models.py"),
     message:
         "Run transformers' own models at their initialisation"
     script:
@@ -75,7 +75,7 @@ rule tied_training:
     params:
         training=tied_of(config),
         held_out=lookup(within=config, dpath="held_out"),
-        code=code_hash("tied/tied_training.py"),
+        code=code_of("tied/tied_training.py"),
     message:
         "Train models with the remedy {wildcards.remedy}"
     script:
@@ -100,7 +100,7 @@ rule tied_comparison:
         runtime=growing(15),
         disk_mb=BASE_MB,
     params:
-        code=code_hash("tied/tied_comparison.py"),
+        code=code_of("tied/tied_comparison.py"),
     message:
         "Compare the remedies"
     script:

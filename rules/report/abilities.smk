@@ -31,7 +31,7 @@ rule table_1:
         runtime=15,
     params:
         names=ASKED_NAMES,
-        code=code_hash("report/table_1.py"),
+        code=code_of("report/table_1.py"),
     message:
         "Write table 1: best and final checkpoint of Pythia-160M"
     script:
@@ -77,7 +77,7 @@ rule table_abilities:
         mem_mb=1000,
         runtime=15,
     params:
-        code=code_hash("report/table_abilities.py"),
+        code=code_of("report/table_abilities.py"),
     message:
         "Write abilities in numbers"
     script:
@@ -107,7 +107,7 @@ rule figure_natural_experiments:
         runtime=15,
     params:
         palette=lookup(within=config, dpath="report/palette"),
-        code=code_hash("report/figure_natural_experiments.py"),
+        code=code_of("report/figure_natural_experiments.py"),
     message:
         "Draw the natural experiments: same width, other optimisation"
     script:
@@ -138,7 +138,7 @@ rule figure_emergence:
         runtime=15,
     params:
         palette=lookup(within=config, dpath="report/palette"),
-        code=code_hash("report/figure_emergence.py"),
+        code=code_of("report/figure_emergence.py"),
     message:
         "Draw ability against loss"
     script:
@@ -170,7 +170,7 @@ rule figure_equal_loss:
         runtime=15,
     params:
         palette=lookup(within=config, dpath="report/palette"),
-        code=code_hash("report/figure_equal_loss.py"),
+        code=code_of("report/figure_equal_loss.py"),
     message:
         "Draw ability at equal loss, before and after saturation"
     script:

@@ -45,7 +45,7 @@ rule figure_1a:
         palette=lookup(within=config, dpath="report/palette"),
         names=HUB_NAMES,
         texts=SUITE_TEXTS,
-        code=code_hash("report/figure_1a.py"),
+        code=code_of("report/figure_1a.py"),
     message:
         "Draw figure 1a: loss over training"
     script:
@@ -78,7 +78,7 @@ rule figure_2:
     params:
         palette=lookup(within=config, dpath="report/palette"),
         names=HUB_NAMES,
-        code=code_hash("report/figure_2.py"),
+        code=code_of("report/figure_2.py"),
     message:
         "Draw figure 2: anisotropy of the layers"
     script:
@@ -110,7 +110,7 @@ rule figure_3:
     params:
         palette=lookup(within=config, dpath="report/palette"),
         names=HUB_NAMES,
-        code=code_hash("report/figure_3.py"),
+        code=code_of("report/figure_3.py"),
     message:
         "Draw figure 3: loss coloured by anisotropy"
     script:
@@ -143,7 +143,7 @@ rule figure_4:
     params:
         palette=lookup(within=config, dpath="report/palette"),
         names=HUB_NAMES,
-        code=code_hash("report/figure_4.py"),
+        code=code_of("report/figure_4.py"),
     message:
         "Draw figure 4: singular values of the LM head"
     script:
@@ -175,7 +175,7 @@ rule figure_5:
     params:
         palette=lookup(within=config, dpath="report/palette"),
         names=HUB_NAMES,
-        code=code_hash("report/figure_5.py"),
+        code=code_of("report/figure_5.py"),
     message:
         "Draw figure 5: singular entropy of the LM head"
     script:
@@ -205,7 +205,7 @@ rule figure_centred:
         runtime=15,
     params:
         palette=lookup(within=config, dpath="report/palette"),
-        code=code_hash("report/figure_centred.py"),
+        code=code_of("report/figure_centred.py"),
     message:
         "Draw raw against centred: what softmax cannot see"
     script:
@@ -235,7 +235,7 @@ rule figure_precision:
         runtime=15,
     params:
         palette=lookup(within=config, dpath="report/palette"),
-        code=code_hash("report/figure_precision.py"),
+        code=code_of("report/figure_precision.py"),
     message:
         "Draw what rounded logits cost"
     script:
@@ -270,7 +270,7 @@ rule table_saturation:
         mem_mb=1000,
         runtime=15,
     params:
-        code=code_hash("report/table_saturation.py"),
+        code=code_of("report/table_saturation.py"),
     message:
         "Write saturation in numbers"
     script:
@@ -305,7 +305,7 @@ rule table_checkpoints:
         runtime=15,
     params:
         steps={suite: steps_of(config["suites"][suite]) for suite in SUITES},
-        code=code_hash("report/table_checkpoints.py"),
+        code=code_of("report/table_checkpoints.py"),
     message:
         "Write which checkpoints were found and measured"
     script:

@@ -44,7 +44,7 @@ rule table_heads:
         mem_mb=1000,
         runtime=15,
     params:
-        code=code_hash("report/table_heads.py"),
+        code=code_of("report/table_heads.py"),
     message:
         "Write heads, bounds and thresholds in numbers"
     script:
@@ -76,7 +76,7 @@ rule figure_6:
     params:
         palette=lookup(within=config, dpath="report/palette"),
         names=HEAD_NAMES,
-        code=code_hash("report/figure_6.py"),
+        code=code_of("report/figure_6.py"),
     message:
         "Draw figure 6: accuracy and loss of heads by rank"
     script:
@@ -108,7 +108,7 @@ rule figure_6_controls:
         runtime=15,
     params:
         palette=lookup(within=config, dpath="report/palette"),
-        code=code_hash("report/figure_6_controls.py"),
+        code=code_of("report/figure_6_controls.py"),
     message:
         "Draw the controls of figure 6: what the start of a head costs"
     script:
@@ -140,7 +140,7 @@ rule figure_8:
     params:
         palette=lookup(within=config, dpath="report/palette"),
         names=HEAD_NAMES,
-        code=code_hash("report/figure_8.py"),
+        code=code_of("report/figure_8.py"),
     message:
         "Draw figure 8: loss of heads against W-error"
     script:
@@ -172,7 +172,7 @@ rule figure_9:
     params:
         palette=lookup(within=config, dpath="report/palette"),
         names=HEAD_NAMES,
-        code=code_hash("report/figure_9.py"),
+        code=code_of("report/figure_9.py"),
     message:
         "Draw figure 9: learning rates of heads"
     script:
@@ -203,7 +203,7 @@ rule figure_bottleneck:
         runtime=15,
     params:
         palette=lookup(within=config, dpath="report/palette"),
-        code=code_hash("report/figure_bottleneck.py"),
+        code=code_of("report/figure_bottleneck.py"),
     message:
         "Draw what heads lose, and at most"
     script:

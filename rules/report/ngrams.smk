@@ -37,7 +37,7 @@ rule figure_7:
         published=lookup(within=config, dpath="report/published"),
         order=lookup(within=config, dpath="ngrams/order"),
         sample_size=lookup(within=config, dpath="ngrams/sample_size"),
-        code=code_hash("report/figure_7.py"),
+        code=code_of("report/figure_7.py"),
     message:
         "Draw figure 7: W-error against d"
     script:
@@ -80,7 +80,7 @@ rule figure_7_controls:
         palette=lookup(within=config, dpath="report/palette"),
         order=lookup(within=config, dpath="ngrams/order"),
         sample_size=lookup(within=config, dpath="ngrams/sample_size"),
-        code=code_hash("report/figure_7_controls.py"),
+        code=code_of("report/figure_7_controls.py"),
     message:
         "Draw the controls of figure 7: sample size, weighting, length of context, token frequency"
     script:
@@ -112,7 +112,7 @@ rule table_7:
         mem_mb=1000,
         runtime=15,
     params:
-        code=code_hash("report/table_7.py"),
+        code=code_of("report/table_7.py"),
     message:
         "Write table 7: figure 7 in numbers"
     script:
@@ -141,7 +141,7 @@ rule table_7_controls:
         mem_mb=1000,
         runtime=15,
     params:
-        code=code_hash("report/table_7_controls.py"),
+        code=code_of("report/table_7_controls.py"),
     message:
         "Write the controls of figure 7 in numbers"
     script:
@@ -172,7 +172,7 @@ rule table_language_models:
         mem_mb=1000,
         runtime=15,
     params:
-        code=code_hash("report/table_language_models.py"),
+        code=code_of("report/table_language_models.py"),
     message:
         "Write what a 5-gram model knows of each corpus"
     script:

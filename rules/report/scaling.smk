@@ -29,7 +29,7 @@ rule figure_1b:
         runtime=15,
     params:
         palette=lookup(within=config, dpath="report/palette"),
-        code=code_hash("report/figure_1b.py"),
+        code=code_of("report/figure_1b.py"),
     message:
         "Draw figure 1b: final and best losses beside the scaling law"
     script:
@@ -63,7 +63,7 @@ rule table_scaling:
         mem_mb=1000,
         runtime=15,
     params:
-        code=code_hash("report/table_scaling.py"),
+        code=code_of("report/table_scaling.py"),
     message:
         "Write the scaling law in numbers"
     script:

@@ -51,7 +51,7 @@ rule table_tied:
         mem_mb=1000,
         runtime=15,
     params:
-        code=code_hash("report/table_tied.py"),
+        code=code_of("report/table_tied.py"),
     message:
         "Write shared embeddings in numbers"
     script:
@@ -82,7 +82,7 @@ rule figure_tied_initial_loss:
         runtime=15,
     params:
         palette=lookup(within=config, dpath="report/palette"),
-        code=code_hash("report/figure_tied_initial_loss.py"),
+        code=code_of("report/figure_tied_initial_loss.py"),
     message:
         "Draw the loss that shared embeddings start with"
     script:
@@ -114,7 +114,7 @@ rule figure_tied_convergence:
         runtime=15,
     params:
         palette=lookup(within=config, dpath="report/palette"),
-        code=code_hash("report/figure_tied_convergence.py"),
+        code=code_of("report/figure_tied_convergence.py"),
     message:
         "Draw how fast models with each remedy learn"
     script:
@@ -145,7 +145,7 @@ rule figure_tied_saturation:
         runtime=15,
     params:
         palette=lookup(within=config, dpath="report/palette"),
-        code=code_hash("report/figure_tied_saturation.py"),
+        code=code_of("report/figure_tied_saturation.py"),
     message:
         "Draw heads and hidden states of models with each remedy"
     script:

@@ -1,9 +1,10 @@
 """What the config says: whether it is valid, and which jobs follow from it."""
 
 import codecs
+import copy
 import difflib
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,28 @@ def _values(config: Any) -> int:
     return count
 
 
+def fill_defaults(config: dict[str, Any]) -> None:
+    """Add the keys that a valid config leaves out and for which the schema has a default, in place.
+
+    As Snakemake's `validate` does, which reads the schema anew: a tenth of the time that Snakemake takes to start.
+    """
+    for _ in Filling(_schema()).iter_errors(config):
+        pass
+
+
+def _fill(validator: Any, properties: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    for name, below in properties.items():
+        if "default" in below and isinstance(instance, dict):
+            instance.setdefault(name, copy.deepcopy(below["default"]))
+    yield from Validator.VALIDATORS["properties"](validator, properties, instance, schema)
+
+
+Filling = validators.extend(Validator, {"properties": _fill})
+
+
 @cache
 def _schema() -> dict[str, Any]:
-    return yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
+    return yaml.load(SCHEMA_FILE.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def _one_line(error: ValidationError) -> str:

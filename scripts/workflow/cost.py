@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from snakemake.utils import validate
 
-from scripts.workflow.configuration import SCHEMA_FILE
+from scripts.workflow.configuration import fill_defaults
 from scripts.workflow.module import with_defaults
 from scripts.workflow.plan import ROOT, Planned, plan
 from scripts.workflow.stages import stages, taken
@@ -176,7 +175,7 @@ def page(config_file: Path) -> str:
     """The table of a configuration."""
     jobs = plan(config_file)
     config = with_defaults(yaml.safe_load(config_file.read_text(encoding="utf-8")))
-    validate(config, str(SCHEMA_FILE))
+    fill_defaults(config)
     models = models_used(config, jobs)
     fetched, at_once = downloads(config, models)
     estimates = {"checkpoints": (fetched, at_once, 0.0)}

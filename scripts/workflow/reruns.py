@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from snakemake.utils import validate
 
-from scripts.workflow.configuration import SCHEMA_FILE, reference_error, schema_error
+from scripts.workflow.configuration import fill_defaults, reference_error, schema_error
 from scripts.workflow.plan import ROOT, Planned, plan_of
 
 Place = tuple[str, ...]
@@ -82,7 +81,7 @@ def _is_valid(config: dict[str, Any]) -> bool:
     if schema_error(config):
         return False
     whole = copy.deepcopy(config)
-    validate(whole, str(SCHEMA_FILE))
+    fill_defaults(whole)
     return not reference_error(whole)
 
 

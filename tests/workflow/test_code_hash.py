@@ -16,8 +16,7 @@ def hash_of(tmp_path, monkeypatch, script=SCRIPT, helper=HELPER):
     (tmp_path / "scripts" / "common" / "helper.py").write_text(helper)
     monkeypatch.setattr(module, "ROOT", tmp_path)
     module.code_hash.cache_clear()
-    module._syntax.cache_clear()
-    module._direct_imports.cache_clear()
+    module._syntax_and_imports.cache_clear()
     return module.code_hash("rule.py")
 
 

@@ -13,6 +13,7 @@ from scripts.workflow.configuration import (
     corpus_shards,
     count_partitions,
     counted_at_once,
+    fill_defaults,
     from_hub,
     matrix_variants,
     ngram_samples,
@@ -22,6 +23,7 @@ from scripts.workflow.configuration import (
     sort_keys,
     synthetic_corpora,
 )
+from scripts.workflow.module import with_defaults
 from scripts.workflow.plan import plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -212,6 +214,16 @@ def test_samples_and_seeds():
     assert synthetic_corpora(DEFAULT) == []
 
 
+@pytest.mark.parametrize("file", sorted((ROOT / "config").glob("*.yaml")), ids=lambda file: file.name)
+def test_defaults_are_those_that_snakemake_fills_in(file):
+    config = with_defaults(yaml.safe_load(file.read_text()))
+    filled, theirs = copy.deepcopy(config), copy.deepcopy(config)
+    fill_defaults(filled)
+    validate(theirs, str(SCHEMA_FILE))
+    assert filled == theirs
+    assert filled != config
+
+
 def test_names_from_the_hub():
     assert not re.fullmatch(from_hub(DEFAULT, "corpora"), "")
     hub = {"source": "hub", "repository": "owner/name", "revision": "main"}
@@ -219,7 +231,7 @@ def test_names_from_the_hub():
     config["corpora"]["b"] = {**hub, "shuffle": {"seed": 1}}
     assert schema_error(config) is None
     assert from_hub(config, "corpora") == "a|b"
-    validate(config, str(SCHEMA_FILE))
+    fill_defaults(config)
     assert config["corpora"]["b"]["shuffle"]["buffer"] == 1000
     assert (config["corpora"]["a"]["split"], config["corpora"]["a"]["text_column"]) == ("train", "text")
     assert from_hub(config, "tokenizers") == "(?!)"
@@ -260,7 +272,7 @@ def test_any_config_is_valid_or_refused_in_one_line(place, value):
     parent[place[-1]] = value
     error = schema_error(config)
     if error is None:
-        validate(config, str(SCHEMA_FILE))
+        fill_defaults(config)
         sort_keys(config)
         error = reference_error(config)
     assert error is None or (error and len(error.splitlines()) == 1)

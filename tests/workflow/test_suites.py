@@ -5,9 +5,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from snakemake.utils import validate
 
-from scripts.workflow.configuration import SCHEMA_FILE, reference_error, schema_error
+from scripts.workflow.configuration import fill_defaults, reference_error, schema_error
 from scripts.workflow.suites import (
     earlier_span,
     final_span,
@@ -43,7 +42,7 @@ def with_suite(**definition):
     config = copy.deepcopy(DEFAULT)
     config["suites"]["it"] = {key: value for key, value in definition.items() if value is not None}
     assert schema_error(config) is None
-    validate(config, str(SCHEMA_FILE))
+    fill_defaults(config)
     return config
 
 
