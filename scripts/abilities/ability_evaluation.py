@@ -21,6 +21,7 @@ from scripts.common.jobs import InputError, job, progress
 from scripts.common.tables import write_rows
 from scripts.common.tokenizer_files import load_tokenizer
 from scripts.common.weight_files import choose_weights
+from scripts.metrics.blocks import halved
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -107,6 +108,20 @@ def weights_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def ask(model: Any, scorer: Scorer, shots: int) -> dict[str, Any]:
+    """What the harness finds of a model. All is asked again in batches of half the size if CUDA is out of memory.
+
+    Raises InputError if the model cannot read an answer at once, torch.OutOfMemoryError if not even one fits.
+    """
+    while True:
+        try:
+            return scorer.evaluate(model, shots)
+        except torch.OutOfMemoryError:
+            if scorer.batch_size == 1:
+                raise
+        scorer.batch_size = halved(scorer.batch_size)  # outside of `except`, which keeps the failed tensors alive
+
+
 def evaluate_model(
     model: Any, scorer: Scorer, groups: dict[str, list[str]], shots: list[int]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -114,7 +129,7 @@ def evaluate_model(
     score_rows: list[dict[str, Any]] = []
     samples_rows: list[dict[str, Any]] = []
     for number in shots:
-        found = scorer.evaluate(model, number)
+        found = ask(model, scorer, number)
         own: dict[str, list[dict[str, Any]]] = {}
         for task, logged in found["samples"].items():
             rows = [row for sample in logged for row in sample_rows(scorer.tasks[task], sample)]

@@ -83,6 +83,7 @@ class Scorer:
 
     def __init__(self, tasks: dict[str, Any], tokenizer: Tokenizer, first: str | None, options: dict[str, Any]) -> None:
         self.tasks, self.options, self.first = tasks, options, first
+        self.batch_size: int = options["batch_size"]
         self.tokenizer = make_tokenizer(tokenizer, first)
         self.tokenizer.encode = cache(self.tokenizer.encode)
 
@@ -102,7 +103,7 @@ class Scorer:
                 pretrained=model,
                 tokenizer=self.tokenizer,
                 backend="causal",
-                batch_size=self.options["batch_size"],
+                batch_size=self.batch_size,
                 softmax_dtype="float32",
                 add_bos_token=self.first is not None,
                 prefix_token_id=self._prefix(model),

@@ -32,8 +32,13 @@ def in_batches(total: int, size: int, work: Callable[[slice], None]) -> int:
         except torch.OutOfMemoryError:
             if size == 1:
                 raise
-        size //= 2  # outside of `except`, which keeps the failed tensors alive
-        log.warning("out of GPU memory: batches of %d from here on", size)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        size = halved(size)  # outside of `except`, which keeps the failed tensors alive
     return size
+
+
+def halved(size: int) -> int:
+    """Half the batch, after CUDA was out of memory; what it keeps for later is given back."""
+    log.warning("out of GPU memory: batches of %d from here on", size // 2)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return size // 2

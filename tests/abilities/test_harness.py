@@ -1,9 +1,11 @@
 """lm-evaluation-harness beside a scorer written by hand: the same log-probabilities, on two models."""
 
 import json
+import logging
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -12,8 +14,9 @@ from scripts.abilities import harness
 from scripts.abilities.ability_evaluation import evaluate_model
 from scripts.abilities.ability_tasks import write_task
 from scripts.common.jobs import InputError
+from scripts.metrics.trunk import decoder_layers
 from tests.abilities.test_items import some_texts
-from tests.metrics.models import tiny_model
+from tests.metrics.models import FullMemory, tiny_model
 
 OPTIONS = {"batch_size": 7, "limit": None, "device": "cpu", "num_fewshot": [0]}
 MADE = {"items": 12, "context": 70, "seed": 0}
@@ -56,6 +59,26 @@ def by_hand(model, tokenizer, context, choice, first=None):
         logits = model(torch.tensor([whole[:-1]])).logits[0].double()
     losses = torch.log_softmax(logits, -1)[range(len(whole) - 1), whole[1:]]
     return float(losses[len(before) - 1 :].sum())
+
+
+@pytest.mark.parametrize("most", [3, 0])
+def test_out_of_memory_halves_the_batch_and_asks_again(most, scorer, caplog):
+    model = tiny_model(vocab_size=400, max_position_embeddings=256)
+    groups = {"made": ["cloze", "next_sentence"]}
+    expected = pd.DataFrame(evaluate_model(model, scorer(batch_size=2), groups, [0])[1])
+    layer = decoder_layers(model)[0]
+    layer.forward = FullMemory(layer, most)
+    asking = scorer(batch_size=8)
+    with caplog.at_level(logging.WARNING, "saturation"):
+        if not most:
+            with pytest.raises(torch.OutOfMemoryError):
+                evaluate_model(model, asking, groups, [0])
+            return
+        found = pd.DataFrame(evaluate_model(model, asking, groups, [0])[1])
+    assert asking.batch_size == 2
+    assert layer.forward.refused == 2  # of eight and of four
+    assert "batches of 2 from here on" in caplog.text
+    pd.testing.assert_frame_equal(found, expected)
 
 
 def items_of(folder, split="test"):

@@ -55,3 +55,16 @@ def tiny_sample(sequences=5, length=13, seed=0, first=None, largest=ROWS):
 def tiny_task(vocabulary_size=ROWS, **changes):
     task = Task(tiny_sample(), np.arange(vocabulary_size), batch_size=2, unargmaxable=False, text=None, first=None)
     return replace(task, **changes)
+
+
+class FullMemory:
+    """A forward that runs out of memory for more than a few rows."""
+
+    def __init__(self, module, most):
+        self.original, self.most, self.refused = module.forward, most, 0
+
+    def __call__(self, states, *args, **kwargs):
+        if states.shape[-2 if states.ndim == 2 else 0] > self.most:
+            self.refused += 1
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.original(states, *args, **kwargs)

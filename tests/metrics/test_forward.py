@@ -14,7 +14,7 @@ from scripts.metrics.forward import measure
 from scripts.metrics.head_spectrum import head_spectrum
 from scripts.metrics.singular_entropy import singular_entropy
 from scripts.metrics.trunk import decoder_layers, trunk_states
-from tests.metrics.models import FAMILIES, ROWS, tiny_model, tiny_sample, tiny_task
+from tests.metrics.models import FAMILIES, ROWS, FullMemory, tiny_model, tiny_sample, tiny_task
 
 
 def own_outputs(model, sample):
@@ -126,19 +126,6 @@ def test_a_square_batch_is_not_mixed_up():
     with torch.no_grad():
         own = model.gpt_neox(ids).last_hidden_state
     torch.testing.assert_close(trunk_states(model, ids, 5), own)
-
-
-class FullMemory:
-    """A forward that runs out of memory for more than a few rows."""
-
-    def __init__(self, module, most):
-        self.original, self.most, self.refused = module.forward, most, 0
-
-    def __call__(self, states, *args, **kwargs):
-        if states.shape[-2 if states.ndim == 2 else 0] > self.most:
-            self.refused += 1
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return self.original(states, *args, **kwargs)
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on(caplog):
