@@ -110,6 +110,15 @@ def made_once(tmp_path_factory, name, work):
     return project
 
 
+def copy_results(finished, target, *kept):
+    """Copy a project in which the smoke configuration was run, but of its results only these folders."""
+    results = Path("results") / "smoke"
+    shutil.copytree(finished, target, ignore=lambda folder, _: [results.name] * (Path(folder).name == "results"))
+    for folder in kept:
+        shutil.copytree(finished / results / folder, target / results / folder)
+    return target
+
+
 def results_of(project, below="results"):
     """Every file of the results by name, with its bytes.
 

@@ -111,7 +111,7 @@ def show_progress(workflow: Any) -> None:
     if snakemakes is None or not snakemakes.can_color_tty() or settings.verbose or LESS & set(settings.quiet or ()):
         return
     terminal = os.fdopen(os.dup(snakemakes.stream.fileno()), "w")
-    progress = LiveProgress(Console(file=terminal, no_color=snakemakes.nocolor), len(workflow.dag))
+    progress = LiveProgress(Console(file=terminal, no_color=snakemakes.nocolor or None), len(workflow.dag))
     progress.take_streams()
     snakemakes.addFilter(lambda record: getattr(record, "event", None) not in REPLACED and record.msg != SELECTING)
     logger.addHandler(progress)

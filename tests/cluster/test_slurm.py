@@ -18,7 +18,7 @@ import torch
 import yaml
 
 from tests.cluster.one_node import one_node, run, why_not
-from tests.conftest import SMOKE, copy_project, heed_interrupts, results_of, snakemake
+from tests.conftest import SMOKE, copy_project, copy_results, heed_interrupts, results_of, snakemake
 from tests.workflow.test_workflow import would_run
 
 plugin = importlib.util.find_spec("snakemake_executor_plugin_slurm")
@@ -80,7 +80,7 @@ def wait_for(what, process=None, seconds=900):
 
 
 def test_the_results_are_those_of_a_run_here_whatever_is_killed(slurm, undisturbed, tmp_path):
-    project = copy_project(tmp_path / "project")
+    project = copy_results(undisturbed, tmp_path / "project", "corpus", "ngrams/python-docs")  # the rest will do
     process = start(project, *SMOKE)
     wait_for(lambda: printed(project).count("Finished jobid") >= 5, process)
     cancelled = wait_for(running, process)[-1]
@@ -97,7 +97,8 @@ def test_the_results_are_those_of_a_run_here_whatever_is_killed(slurm, undisturb
     assert [name for name in there if there[name] != here[name]] == []
     assert would_run(project, *SMOKE) == {}
     submitted = set(re.findall(r"SLURM jobid (\d+)", printed(project)))
-    assert len(submitted) < 75  # for 94 jobs and those killed: small ones went in groups
+    finished = printed(project).count("Finished jobid")
+    assert len(submitted) < 0.8 * finished  # though some were killed: small ones went in groups
 
 
 def test_a_gpu_is_asked_for(slurm, undisturbed, tmp_path):

@@ -18,7 +18,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from scripts.workflow.progress import SHOWN, LiveProgress
 from tests.conftest import SMOKE, copy_project, heed_interrupts, snakemake
 
-COLUMNS, LINES = 100, 40
+COLUMNS, LINES = 100, 200
 TARGET = ["results/smoke/corpus/tokenizers/bpe-1k.json", *SMOKE]
 MESSAGES = ["Read the text of python-docs, shard 0", "Make the tokenizer bpe-1k"]
 PLAIN = ["--cores", "2", "--forceall", "--quiet", "host", "reason"]
