@@ -80,7 +80,8 @@ def wait_for(what, process=None, seconds=900):
 
 
 def test_the_results_are_those_of_a_run_here_whatever_is_killed(slurm, undisturbed, tmp_path):
-    project = copy_results(undisturbed, tmp_path / "project", "corpus", "ngrams/python-docs")  # the rest will do
+    kept = ("corpus", "ngrams/python-docs", "checkpoints", "metrics", "tied", "abilities")  # the rest will do
+    project = copy_results(undisturbed, tmp_path / "project", *kept)
     process = start(project, *SMOKE)
     wait_for(lambda: printed(project).count("Finished jobid") >= 5, process)
     cancelled = wait_for(running, process)[-1]
