@@ -1,7 +1,7 @@
 """Kills at any moment: the workflow alone, it and all its jobs, or one job; results are those of an undisturbed run.
 
 Elsewhere: a training killed and resumed (tests/checkpoints/test_unfinished.py), downloads killed and resumed
-(tests/checkpoints/test_download.py, tests/corpus/test_hub.py), the whole smoke configuration killed twice
+(tests/checkpoints/test_download.py, tests/corpus/test_hub.py), other stages of the smoke configuration killed twice
 (tests/workflow/test_workflow.py), jobs of a cluster (tests/cluster).
 """
 
