@@ -102,8 +102,8 @@ def test_a_failed_job_shows_why_and_the_others_go_on(project):
 
 def test_an_interrupt_leaves_a_clean_terminal(project):
     script = project / "scripts" / "corpus" / "tokenizer.py"
-    script.write_text("import time\ntime.sleep(600)\n")
-    screens, whole = on_a_terminal(project, *TARGET, *PLAIN, interrupt_at="1 of 2 jobs")
+    script.write_text('import time\nprint("asleep", flush=True)\ntime.sleep(600)\n')
+    screens, whole = on_a_terminal(project, *TARGET, *PLAIN, interrupt_at="asleep\n")
     assert lines_of_jobs(screens[-1]) == MESSAGES[:1]
     assert whole.rindex("\x1b[?25h") > whole.rindex("\x1b[?25l")
 
@@ -112,6 +112,7 @@ def test_an_interrupt_leaves_a_clean_terminal(project):
 def test_less_or_more_than_usual_is_snakemakes_own(project, asked):
     _, whole = on_a_terminal(project, *TARGET, "--cores", "2", *asked)
     assert "\x1b[?25l" not in whole
+    assert (project / TARGET[0]).exists()
 
 
 def test_a_log_has_plain_lines(project):
@@ -119,6 +120,12 @@ def test_a_log_has_plain_lines(project):
     assert "\x1b" not in printed
     assert [line for line in MESSAGES if re.search(rf"^Job \d+: {line}$", printed, re.MULTILINE)] == MESSAGES
     assert "2 of 2 steps (100%) done" in printed
+
+
+def lines_of(progress):
+    reader = Console(file=io.StringIO(), width=60)
+    reader.print(progress)
+    return reader.file.getvalue().splitlines()
 
 
 def test_of_hundreds_of_jobs_a_few_are_shown():
@@ -131,17 +138,17 @@ def test_of_hundreds_of_jobs_a_few_are_shown():
     for job in range(300):
         tell(LogEvent.JOB_INFO, jobid=job, rule_msg=f"[red]Job[/red] {job} " + "x" * 100, rule_name="rule")
     tell(LogEvent.JOB_INFO, jobid=300, rule_msg=None, rule_name="without_a_message")
+    assert len(lines_of(progress)) == SHOWN + 2
+    assert lines_of(progress)[SHOWN].strip() == f"and {301 - SHOWN} more"
     for job in range(SHOWN, 300):
         tell(LogEvent.JOB_FINISHED, job_id=job)
     tell(LogEvent.JOB_ERROR, jobid=0)
     tell(LogEvent.PROGRESS, done=292, total=500)
-    reader = Console(file=io.StringIO(), width=60)
-    reader.print(progress)
-    progress.close()
-    lines = reader.file.getvalue().splitlines()
+    lines = lines_of(progress)
     assert len(lines) == SHOWN + 1
     assert lines[0].startswith("0:00:00 [red]Job[/red] 1 xx")
     assert lines[0].endswith("x…")
     assert {len(line) for line in lines[: SHOWN - 1]} == {60}
     assert lines[SHOWN - 1] == "0:00:00 without_a_message"
     assert lines[SHOWN].endswith("292 of 500 jobs")
+    progress.close()
