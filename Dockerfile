@@ -9,8 +9,13 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-COPY requirements.txt requirements-cluster.txt /opt/saturation/
-RUN pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" \
-    -r /opt/saturation/requirements.txt -r /opt/saturation/requirements-cluster.txt
+WORKDIR /opt/saturation
+COPY requirements.txt requirements-cluster.txt ./
+RUN pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" -r requirements.txt -r requirements-cluster.txt
+
+# The library, and the logger plugin that profiles switch on. Where a clone is mounted, its own library is used.
+COPY pyproject.toml README.md LICENSE ./
+COPY src src
+RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 
 WORKDIR /work

@@ -2,12 +2,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
 RESULTS ?= results
+OPTIONS ?=
 
-.PHONY: run test report check cluster bench requirements clean help
+.PHONY: run evidence test report check docs cluster bench requirements clean help
 
 run: .venv/run  ## set everything up and run the default experiment
-	@start=$$(date +%s); $(BIN)/snakemake --cores $(CORES) --quiet host reason && cat $(RESULTS)/summary.txt && \
+	@start=$$(date +%s); $(BIN)/snakemake --cores $(CORES) --quiet host reason $(OPTIONS) && cat $(RESULTS)/summary.txt && \
 	    echo "took       $$(($$(date +%s) - start)) s"
+
+evidence: .venv/run  ## what is published, and nothing trained: figures, tables and verdicts in two minutes
+	@$(MAKE) --no-print-directory run RESULTS=results/evidence OPTIONS="--configfile config/evidence.yaml"
 
 test: .venv/dev  ## the tests
 	$(BIN)/pytest
@@ -29,8 +33,15 @@ check: .venv/dev  ## formatting, lint, types, a dry run of every configuration
 	    $(BIN)/snakemake --cores 1 --dry-run --quiet all --configfile $$file || exit 1; \
 	done
 
+docs: .venv/dev  ## write anew what declarations say: tables of docs/ and README.md, the manifest, the schema of config files
+	$(BIN)/python -m lm_saturation.io.tables > docs/tables.md
+	$(BIN)/python -m lm_saturation_workflow.doc_tables
+	$(BIN)/python -m lm_saturation_workflow.manifest > docs/manifest.csv
+	$(BIN)/python -m lm_saturation.config.schema > schemas/config.schema.json
+	$(BIN)/python -m lm_saturation_workflow.reruns > docs/reruns.md
+
 # What can be said before anything is fetched is said here, in one line.
-.venv/run: requirements.txt
+.venv/run: requirements.txt pyproject.toml
 	@command -v $(PYTHON) > /dev/null || { echo "error: Python 3.11 or newer is needed, and there is no $(PYTHON)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] + "; to name another: make run PYTHON=python3.12")'
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
@@ -38,6 +49,7 @@ check: .venv/dev  ## formatting, lint, types, a dry run of every configuration
 	    $(BIN)/pip install --quiet --dry-run --no-deps --only-binary :all: $$(grep ^kenlm= requirements.txt) 2> /dev/null || \
 	    { echo "error: kenlm must be built here, and there is no C++ compiler; install g++ (Debian: apt install g++)" >&2; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/dev: requirements-dev.txt .venv/run
@@ -52,7 +64,7 @@ cluster: .venv/cluster  ## what profiles/slurm and profiles/kubernetes need besi
 
 bench: .venv/dev  ## time and memory beside named peers; writes benchmarks/RESULTS.md
 	$(BIN)/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
-	for name in counting out_of_core scale spectrum language_model metrics training heads scaling default_run; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in counting out_of_core scale spectrum language_model metrics training heads scaling start default_run; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # The packages of CUDA are left out: a build of torch for the CPU does without.
 requirements:  ## pin every package, also those that come along, for every platform (needs uv)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: real text, one process a measurement, and one table of results."""
+"""What the benchmarks share: real text, one process per measurement, and one table of results."""
 
 import json
 import os
@@ -19,11 +19,11 @@ from typing import Any
 import numba
 import numpy as np
 
-from scripts.common.token_files import open_tokens, write_tokens
-from scripts.corpus.corpus import write_corpus
-from scripts.corpus.local_files import read_documents
-from scripts.corpus.tokenizer import train_tokenizer
-from scripts.corpus.tokens import tokenise
+from lm_saturation.text.corpus import write_corpus
+from lm_saturation.text.encoding import tokenise
+from lm_saturation.text.local_files import read_documents
+from lm_saturation.text.make_tokenizers import train_tokenizer
+from lm_saturation.text.token_files import open_tokens, write_tokens
 
 HERE = Path(__file__).parent
 CACHE = HERE / ".cache"

@@ -32,7 +32,7 @@ NAMES = [f"c{i}" for i in range(ORDER)]
 
 def ours(ids, threads):
     """Sorted counts, as every job of the workflow makes them: how many n-grams, how many distinct, sum of squares."""
-    from scripts.ngrams.counting import count_in_passes, ngram_starts
+    from lm_saturation.ngrams.counting import count_in_passes, ngram_starts
 
     starts = ngram_starts(len(ids), np.array([len(ids)]), ORDER)
     return summed(part.counts for part in count_in_passes(lambda: [(ids, starts)], ORDER, threads=threads))

@@ -1,4 +1,4 @@
-"""Heads of 12 ranks and 3 learning rates on one frozen trunk: one pass of ours against 36 plain trainings.
+"""LM heads of 12 ranks and 3 learning rates on one frozen trunk: one pass of ours against 36 plain trainings.
 
 python -m benchmarks.heads    # on a CPU at the size of mini; on a GPU, where there is one, Pythia's 410m and 1b too
 """
@@ -13,13 +13,13 @@ from torch.nn.functional import cross_entropy
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from benchmarks.common import measure, median_of, peak_mb, write_results
-from scripts.common.recipe import BETAS, EPSILON, WEIGHT_DECAY, Numerics
-from scripts.heads.sweep import Sweep, Trainee
-from scripts.metrics.trunk import trunk_states
+from lm_saturation.heads.sweep import HeadRun, Sweep
+from lm_saturation.inference.trunk import trunk_states
+from lm_saturation.training.recipe import BETAS, EPSILON, WEIGHT_DECAY, Precision
 
 ROUNDS = 3
 RATES = [0.005, 0.02, 0.05]
-SHAPES = {  # layers, width, heads, intermediate, vocabulary, sequences in a batch, their length, updates measured
+SHAPES = {  # layers, width, attention heads, intermediate, vocabulary, sequences in a batch, their length, updates
     "mini, batch of the default": (4, 64, 2, 256, 2048, 6, 128, 8),
     "mini, batch of its training": (4, 64, 2, 256, 2048, 32, 128, 3),
     "mini, batch of the paper": (4, 64, 2, 256, 2048, 256, 128, 1),
@@ -34,13 +34,13 @@ RANKS = {shape: [1, 2, 4, 6, 8, 12, 16, 24, 32, 40, 48, 64] for shape in MINI} |
 
 
 def make_model(shape, device):
-    layers, width, heads, intermediate, vocabulary, _, length, _ = SHAPES[shape]
+    layers, width, attention_heads, intermediate, vocabulary, _, length, _ = SHAPES[shape]
     torch.manual_seed(0)
     config = GPTNeoXConfig(
         vocab_size=vocabulary,
         hidden_size=width,
         num_hidden_layers=layers,
-        num_attention_heads=heads,
+        num_attention_heads=attention_heads,
         intermediate_size=intermediate,
         max_position_embeddings=length,
     )
@@ -55,7 +55,7 @@ def make_batches(shape, device):
     return lambda update: batches[update % 2]
 
 
-def start(shape, rank, device):
+def initial(shape, rank, device):
     """Aᵀ and B."""
     width, vocabulary = SHAPES[shape][1], SHAPES[shape][4]
     generator = torch.Generator().manual_seed(rank)
@@ -67,24 +67,24 @@ def ours(shape, device):
     """Seconds of an update of all heads, and the losses of the first."""
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     model, batches, updates = make_model(shape, device).to(dtype), make_batches(shape, device), SHAPES[shape][-1]
-    heads = [Trainee("scaled", rank, rate, start(shape, rank, device)) for rank in RANKS[shape] for rate in RATES]
+    runs = [HeadRun("scaled", rank, rate, initial(shape, rank, device)) for rank in RANKS[shape] for rate in RATES]
 
     def states(update):
         ids = batches(update)
         return trunk_states(model, ids[:, :-1], len(ids)).flatten(0, 1), ids[:, 1:].flatten()
 
-    Sweep(heads, 1).train(states)  # warm-up
-    return seconds(lambda: Sweep(heads, updates).train(states), device) / updates, [one.losses[0] for one in heads]
+    Sweep(runs, 1).train(states)  # warm-up
+    return seconds(lambda: Sweep(runs, updates).train(states), device) / updates, [run.losses[0] for run in runs]
 
 
 def plain(shape, device):
-    """The same by 36 trainings, one after the other, each of which runs the trunk again."""
+    """The same by 36 trainings in sequence, each of which runs the trunk again."""
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     model, batches, updates = make_model(shape, device).to(dtype), make_batches(shape, device), SHAPES[shape][-1]
     total, losses = 0.0, []
     for rank in RANKS[shape]:
         for rate in RATES:
-            first, right = start(shape, rank, device)
+            first, right = initial(shape, rank, device)
             left, right = first.T.contiguous().requires_grad_(), right.requires_grad_()
             optimizer = torch.optim.AdamW([left, right], lr=rate, betas=BETAS, eps=EPSILON, weight_decay=WEIGHT_DECAY)
 
@@ -127,7 +127,7 @@ def flops(shape):
 
 def run(method, shape, device):
     """One measurement, in this process."""
-    Numerics().prepare(threads=1)
+    Precision().prepare(threads=1)
     found, losses = {"ours": ours, "plain": plain}[method](shape, device)
     memory = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else peak_mb()
     print(json.dumps({"seconds": found, "peak_mb": memory, "losses": losses}))
@@ -137,7 +137,7 @@ def main():
     shapes = [(shape, "cpu") for shape in MINI]
     shapes += [(shape, "cuda") for shape in SHAPES] if torch.cuda.is_available() else []
     lines = [
-        "An update of 36 heads W = AB: 12 ranks at 3 learning rates. CPU: float32, one thread, CPU seconds; GPU:",
+        "An update of 36 LM heads W = AB: 12 ranks at 3 learning rates. CPU: float32, one thread, CPU seconds; GPU:",
         "bfloat16 products, seconds. Plain: for each head a loop of its own, which runs the trunk, multiplies,",
         "cross_entropy, backward, clip_grad_norm_, AdamW. Losses agree.",
         f"Median of {ROUNDS} processes.",

@@ -23,8 +23,8 @@ METHODS = ["ours", "lmplz"]
 
 def ours(ids_path, arpa):
     """Read ids, count, estimate, write."""
-    from scripts.ngrams.arpa import write_arpa
-    from scripts.ngrams.kneser_ney import estimate
+    from lm_saturation.ngrams.arpa import write_arpa
+    from lm_saturation.ngrams.kneser_ney import estimate
 
     ids = np.load(ids_path)
     write_arpa(estimate(ids, np.arange(DOCUMENT, len(ids) + DOCUMENT, DOCUMENT).clip(max=len(ids)), 50277), arpa)

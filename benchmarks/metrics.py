@@ -14,9 +14,11 @@ import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from benchmarks.common import measure, scratch, timed, write_results
-from scripts.metrics import forward
-from scripts.metrics.checkpoint_metrics import loaded
-from scripts.metrics.sample import Sample
+from lm_saturation.checkpoints.read_ahead import load_models
+from lm_saturation.inference.evaluation_sample import EvaluationSample
+from lm_saturation.metrics import forward_pass
+from lm_saturation.metrics.evaluation_spec import EvaluationSpec
+from lm_saturation.metrics.measure import measure as measure_model
 
 TOKENS = 50_000
 LENGTH = 2048
@@ -34,7 +36,7 @@ SHAPES = {  # layers, width, heads
 PARTS = {
     "trunk and anisotropy": "_layers",
     "logits and losses": "_logits",
-    "states": "_hidden",
+    "states": "gram",
     "head": "head_spectrum",
 }
 
@@ -56,15 +58,15 @@ def random_model(shape, device="cpu", seed=0):
     return GPTNeoXForCausalLM(config).eval().to(device)
 
 
-def random_task(tokens, length=LENGTH):
+def random_spec(tokens, length=LENGTH):
     rng = np.random.default_rng(0)
     ids = rng.integers(0, VOCABULARY, (-(-tokens // (length - 1)), length))
-    sample = Sample(ids[:, :-1], ids[:, 1:], "none", 4 * ids.size)
-    return forward.Task(sample, rng.integers(0, 100, VOCABULARY), BATCH, unargmaxable=False, text=None, first=None)
+    sample = EvaluationSample(ids[:, :-1], ids[:, 1:], np.zeros_like(ids[:, 1:]), "none", 4 * ids.size)
+    return EvaluationSpec(sample, rng.integers(0, 100, VOCABULARY), BATCH, unargmaxable=False, text=None, first=None)
 
 
-def ours(model, task):
-    found = forward.measure(model, task)
+def ours(model, spec):
+    found = measure_model(model, spec)
     anisotropy = found.layers["anisotropy"][:-2].tolist() + found.layers["anisotropy"][-1:].tolist()
     return {
         "loss": found.metrics["cross_entropy_nats"],
@@ -74,9 +76,9 @@ def ours(model, task):
 
 
 @torch.no_grad()
-def straightforward(model, task):
+def straightforward(model, spec):
     """Every layer's hidden states, full logits, all pairs' cosines in blocks, the head's singular values."""
-    ids = torch.from_numpy(np.hstack([task.sample.inputs, task.sample.targets[:, -1:]])).to(model.device)
+    ids = torch.from_numpy(np.hstack([spec.sample.inputs, spec.sample.targets[:, -1:]])).to(model.device)
     losses, layers = [], []
     for batch in ids.split(BATCH):
         found = model(batch, labels=batch, output_hidden_states=True)
@@ -96,12 +98,12 @@ def pairwise(states, block=4096):
 
 def run(method, shape, tokens, device):
     """One measurement in this process, which prints it as JSON."""
-    model, task = random_model(shape, device), random_task(int(tokens))
+    model, spec = random_model(shape, device), random_spec(int(tokens))
     work = {"ours": ours, "straightforward": straightforward}[method]
     if device == "cuda":
-        work(model, random_task(100, 100))  # warm up
+        work(model, random_spec(100, 100))  # warm up
         torch.cuda.reset_peak_memory_stats()
-    found, cost = timed(lambda: work(model, task))
+    found, cost = timed(lambda: work(model, spec))
     if device == "cuda":
         cost["peak_mb"] = torch.cuda.max_memory_allocated() / 2**20
     print(json.dumps({**found, **cost}))
@@ -109,15 +111,15 @@ def run(method, shape, tokens, device):
 
 def run_parts(shape, tokens, device):
     """Where the time of one checkpoint goes, and the rate reached: prints seconds of the parts and TFLOP/s as JSON."""
-    model, task = random_model(shape, device), random_task(int(tokens))
-    forward.measure(model, random_task(100, 100))
+    model, spec = random_model(shape, device), random_spec(int(tokens))
+    measure_model(model, random_spec(100, 100))
     seconds = {}
     for part, name in PARTS.items():
-        setattr(forward, name, _timing(getattr(forward, name), part, seconds))
+        setattr(forward_pass, name, _timing(getattr(forward_pass, name), part, seconds))
     start = time.perf_counter()
-    forward.measure(model, task)
+    measure_model(model, spec)
     total = time.perf_counter() - start
-    print(json.dumps({"seconds": total, "parts": seconds, "tflops": flops(model, task) / total / 1e12}))
+    print(json.dumps({"seconds": total, "parts": seconds, "tflops": flops(model, spec) / total / 1e12}))
 
 
 def _timing(function, part, seconds):
@@ -132,21 +134,21 @@ def _timing(function, part, seconds):
     return timing
 
 
-def flops(model, task):
+def flops(model, spec):
     """Of the matrix products of trunk, attention (half of it is masked) and head; metrics not counted."""
     layers, width = model.config.num_hidden_layers, model.config.hidden_size
-    tokens, length = task.sample.inputs.size, task.sample.inputs.shape[1]
+    tokens, length = spec.sample.inputs.size, spec.sample.inputs.shape[1]
     return 2 * tokens * (12 * layers * width**2 + HEAD_ROWS * width + layers * length * width)
 
 
 def matrix_rate(device):
     """TFLOP/s of a float32 matrix product."""
     size = 8192 if device == "cuda" else 2048
-    one = torch.randn(size, size, device=device)
+    matrix = torch.randn(size, size, device=device)
     rates = []
     for _ in range(5):
         start = time.perf_counter()
-        one @ one
+        matrix @ matrix
         if device == "cuda":
             torch.cuda.synchronize()
         rates.append(2 * size**3 / (time.perf_counter() - start) / 1e12)
@@ -159,14 +161,14 @@ def run_span(tokens):
         paths = [folder / f"step{step}" for step in range(CHECKPOINTS)]
         for step, path in enumerate(paths):
             random_model("14m", seed=step).save_pretrained(path)
-        task, reading, measuring, spans = random_task(int(tokens), 128), [], [], []
+        spec, reading, measuring, spans = random_spec(int(tokens), 128), [], [], []
         for path in paths:
-            model, cost = timed(lambda path=path: next(loaded([path], torch.float32)))
+            model, cost = timed(lambda path=path: next(load_models([path], torch.float32)))
             reading.append(cost["seconds"])
-        measuring += [timed(lambda: forward.measure(model, task))[1]["seconds"] for _ in range(5)]
+        measuring += [timed(lambda: measure_model(model, spec))[1]["seconds"] for _ in range(5)]
         start = time.perf_counter()
-        for model in loaded(paths, torch.float32):
-            forward.measure(model, task)
+        for model in load_models(paths, torch.float32):
+            measure_model(model, spec)
             spans.append(time.perf_counter() - start)
             start = time.perf_counter()
     print(json.dumps({"span": _after_first(spans), "read": _after_first(reading), "measure": _after_first(measuring)}))

@@ -11,11 +11,11 @@ import time
 import numpy as np
 
 from benchmarks.common import CACHE, lmplz_counting, long_tokens, measure, peak_mb, write_lines, write_results
-from scripts.common.tables import write_tables
-from scripts.common.token_files import write_tokens
-from scripts.ngrams.count_tables import counted, logged, open_stream
-from scripts.ngrams.counting import count_in_passes
-from scripts.ngrams.ngram_merge import merged_counts
+from lm_saturation.io.tables import write_tables
+from lm_saturation.ngrams.count_tables import count_columns, count_samples, open_stream
+from lm_saturation.ngrams.counting import count_in_passes
+from lm_saturation.ngrams.partitions import merged_counts
+from lm_saturation.text.token_files import write_tokens
 
 TOKENS = 1_000_000_000
 SHARDS = 4
@@ -43,16 +43,16 @@ def shard(records, name, memory_mb, threads):
     """The rule ngram_shard: from token files to a sorted Parquet table."""
     start = time.perf_counter()
     stream = open_stream([records], ORDER, cross_documents=False)
-    write_tables("ngram_counts", WORK / name, counted(stream, KEYS, 0, int(memory_mb), int(threads)))
+    write_tables("ngram_counts", WORK / name, count_samples([(0, stream)], KEYS, int(memory_mb), int(threads)))
     return {"seconds": time.perf_counter() - start, "bytes": (WORK / name).stat().st_size}
 
 
 def merge(partition):
-    """The rule ngram_counts for one partition of several shards."""
+    """The rule ngram_merge for one partition of several shards."""
     start = time.perf_counter()
     tables = [str(WORK / f"shard{number}.parquet") for number in range(SHARDS)]
     path = WORK / f"partition{partition}.parquet"
-    write_tables("ngram_counts", path, logged(merged_counts(tables, ORDER, int(partition)), KEYS, 0))
+    write_tables("ngram_counts", path, count_columns(merged_counts(tables, ORDER, int(partition)), KEYS, 0))
     return {"seconds": time.perf_counter() - start, "bytes": path.stat().st_size}
 
 

@@ -1,4 +1,4 @@
-"""What counting 300e9 tokens would take: rates measured here on real text, carried to a cluster. Writes docs/scale.md.
+"""What counting 300e9 tokens would take: rates measured here on real text, extrapolated to a cluster; docs/scale.md.
 
 python -m benchmarks.scale
 """
@@ -12,14 +12,14 @@ import scipy.linalg
 from tokenizers import Tokenizer
 
 from benchmarks.common import CACHE, machine, real_tokens, scratch
-from scripts.common.tables import read_parts, write_tables
-from scripts.common.token_files import write_tokens
-from scripts.corpus.tokenizer import train_tokenizer
-from scripts.corpus.tokens import tokenise
-from scripts.ngrams.count_tables import counted, logged, open_stream
-from scripts.ngrams.counting import count_in_passes, ngram_starts
-from scripts.ngrams.ngram_matrix import matrix_parts
-from scripts.ngrams.ngram_merge import merged_counts
+from lm_saturation.io.tables import read_parts, write_tables
+from lm_saturation.ngrams.count_tables import count_columns, count_samples, open_stream
+from lm_saturation.ngrams.counting import count_in_passes, ngram_starts
+from lm_saturation.ngrams.matrix import matrix_parts
+from lm_saturation.ngrams.partitions import merged_counts
+from lm_saturation.text.encoding import tokenise
+from lm_saturation.text.make_tokenizers import train_tokenizer
+from lm_saturation.text.token_files import write_tokens
 
 TOKENS = 300_000_000_000  # The Pile, about once
 SHARDS = 300
@@ -39,17 +39,17 @@ def seconds(work):
 def growth(ids):
     """Distinct 5-grams among n tokens as a·n^b (Heaps' law), by least squares on the logarithms."""
     sizes = [1_000_000, 3_000_000, 10_000_000, 30_000_000, len(ids)]
-    found = []
+    distinct = []
     for size in sizes:
         part = np.asarray(ids[:size])
         starts = ngram_starts(size, np.array([size]), 5)
-        found.append(sum(len(one.counts) for one in count_in_passes(lambda: [(part, starts)], 5)))  # noqa: B023
-    slope, intercept = np.polyfit(np.log(sizes), np.log(found), 1)
+        distinct.append(sum(len(counts.counts) for counts in count_in_passes(lambda: [(part, starts)], 5)))  # noqa: B023
+    slope, intercept = np.polyfit(np.log(sizes), np.log(distinct), 1)
     return lambda tokens: float(np.exp(intercept) * tokens**slope), slope
 
 
 def tokenising(folder):
-    """Tokens a second on one thread, and bytes of text and of the corpus table for each token."""
+    """Tokens/second on one thread, and bytes of text and of the corpus table for each token."""
     text = CACHE / "text.parquet"
     tokenizer = train_tokenizer("byte-bpe", 8192, [str(text)])
     file = pq.ParquetFile(text)
@@ -57,7 +57,7 @@ def tokenising(folder):
     with pq.ParquetWriter(some, file.schema_arrow) as writer:
         writer.write_table(file.read_row_group(0))
     tokens, took = seconds(lambda: sum(map(len, tokenise(some, Tokenizer.from_str(tokenizer.to_str())))))
-    size = sum(len(one.encode()) for one in file.read_row_group(0, ["text"])["text"].to_pylist())
+    size = sum(len(document.encode()) for document in file.read_row_group(0, ["text"])["text"].to_pylist())
     return {"rate": tokens / took, "bytes": size / tokens}
 
 
@@ -69,11 +69,11 @@ def counting(folder, ids):
     for number, shard in enumerate(shards):
         write_tokens(folder / f"{number}.json", np.array_split(shard, 1000), VOCABULARY, {"corpus": "c"})
         stream = open_stream([folder / f"{number}.json"], 5, cross_documents=False)
-        write = lambda: write_tables("ngram_counts", tables[number], counted(stream, KEYS, 0, 4000, 1))  # noqa: B023, E731
+        write = lambda: write_tables("ngram_counts", tables[number], count_samples([(0, stream)], KEYS, 4000, 1))  # noqa: B023, E731
         costs["shard"] += seconds(write)[1]
     merged = [str(folder / f"partition{number}.parquet") for number in range(2)]
     for number, table in enumerate(merged):
-        parts = logged(merged_counts(tables, 5, number), KEYS, 0)
+        parts = count_columns(merged_counts(tables, 5, number), KEYS, 0)
         costs["merge"] += seconds(lambda: write_tables("ngram_counts", table, parts))[1]  # noqa: B023
     matrix = folder / "matrix.parquet"
     costs["matrix"] = seconds(lambda: write_tables("ngram_matrix", matrix, matrix_parts(merged, KEYS)))[1]
@@ -97,7 +97,7 @@ def eigensolve():
 
 
 def rows_of_table():
-    """A row of the page for each stage: jobs, hours of one, bytes read and written, memory."""
+    """One row of the page per stage: jobs, hours of one, bytes read and written, memory."""
     ids = real_tokens()
     distinct, slope = growth(ids)
     with scratch() as folder:
@@ -150,16 +150,16 @@ def main():
     body = "\n".join(
         [
             "<!-- measured -->",
-            f"Measured on {machine()}, one thread a job: {facts['rate'] / 1e6:.1f} million tokens/s tokenised,",
-            f"{facts['bytes']:.1f} bytes of text a token. Distinct 5-grams grow as the tokens to the power of",
+            f"Measured on {machine()}, one thread per job: {facts['rate'] / 1e6:.1f} million tokens/s tokenised,",
+            f"{facts['bytes']:.1f} bytes/token of text. Distinct 5-grams grow as the tokens to the power of",
             f"{facts['slope']:.2f}: {facts['distinct of a shard']:.2g} in a shard of {TOKENS / SHARDS:.0e} tokens, "
             f"{facts['distinct of all']:.2g} in all.",
             "",
-            "| rule | jobs | hours a job | hours in all | read, TB | written, TB | memory a job, GB |",
+            "| rule | jobs | hours/job | hours in all | read, TB | written, TB | memory of a job, GB |",
             "|---|---:|---:|---:|---:|---:|---:|",
             *lines,
             "",
-            f"In all {total:,.0f} hours of one core; with 200 jobs at a time about {_elapsed(stages):.0f} hours.",
+            f"In all {total:,.0f} hours of one core; with 200 jobs in parallel about {_elapsed(stages):.0f} hours.",
             "<!-- end -->",
         ]
     )

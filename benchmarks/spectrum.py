@@ -17,9 +17,10 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from benchmarks.common import CACHE, measure, real_tokens, timed, write_results
-from scripts.ngrams import gram
-from scripts.ngrams.counting import count_ngrams, mark_starts
-from scripts.ngrams.spectrum import Limits, exact_spectrum, find_spectrum, w_error
+from lm_saturation.ngrams import gram
+from lm_saturation.ngrams.counting import count_ngrams
+from lm_saturation.ngrams.counting_kernels import mark_starts
+from lm_saturation.ngrams.spectrum import Limits, exact_spectrum, find_spectrum, w_error
 
 MATRICES = {"1e7": (8192, 10_000_000), "1e5": (50277, 100_000), "whole": (32000, 47_000_000)}  # V and 5-grams
 KEPT = [16, 256, 1024, 4096]  # singular values of the solvers that give the first ones
@@ -164,9 +165,9 @@ def errors(values, truth, squared_norm):
     """
     kept = len(values)
     tail = np.sqrt(np.maximum(squared_norm - np.cumsum(values**2), 0) / squared_norm)
-    own, reference = (w_error(values) if kept == len(truth) else tail), w_error(truth)[:kept]
+    measured, reference = (w_error(values) if kept == len(truth) else tail), w_error(truth)[:kept]
     large = truth[:kept] > 1e-3 * truth[0]
-    return np.abs(own - reference)[reference > 1e-4].max(), np.abs(values[large] / truth[:kept][large] - 1).max()
+    return np.abs(measured - reference)[reference > 1e-4].max(), np.abs(values[large] / truth[:kept][large] - 1).max()
 
 
 def attempt(name, method, k):

@@ -12,10 +12,10 @@ import torch
 import yaml
 
 from benchmarks.common import HERE, measure, median_of, peak_mb, write_results
-from scripts.checkpoints.gpt_neox import build_model
-from scripts.checkpoints.training import batch_loss, make_optimizer, update
-from scripts.common.recipe import Numerics
-from scripts.common.windows import Windows
+from lm_saturation.training.batch_sampler import BatchSampler
+from lm_saturation.training.gpt_neox import build_model
+from lm_saturation.training.loop import batch_loss, make_optimizer, update
+from lm_saturation.training.recipe import Precision
 
 SUITE = yaml.safe_load((HERE.parent / "config.yaml").read_text(encoding="utf-8"))["suites"]["mini"]
 VOCABULARY = 2048
@@ -26,7 +26,7 @@ METHODS = ["ours", "plain"]
 
 def our_step(model):
     """A function of a batch: one update as the rule does it."""
-    optimizer, numerics = make_optimizer(model), Numerics()
+    optimizer, numerics = make_optimizer(model), Precision()
     numerics.prepare(threads=1)
     return lambda batch: update(model, optimizer, batch_loss(model, batch, numerics), 1e-3)
 
@@ -48,7 +48,7 @@ def plain_step(model):
 def run(method, name):
     """One measurement, in this process: CPU seconds a token of its only thread, which neighbours do not change."""
     ids = (np.random.default_rng(0).zipf(1.1, 1_000_000) % VOCABULARY).astype(np.uint16)
-    windows = Windows(ids, SUITE["sequence_length"], SUITE["batch_size"], seed=0)
+    windows = BatchSampler(ids, SUITE["sequence_length"], SUITE["batch_size"], seed=0)
     model = build_model({"seed": 0, **SUITE["models"][name]}, VOCABULARY, windows.length, name).train()
     step = {"ours": our_step, "plain": plain_step}[method](model)
     done, start = -WARM_UP, time.process_time()

@@ -1,12 +1,19 @@
-# What checkpoints can do: published evaluations, our own by lm-evaluation-harness, and ability against loss.
+# Abilities of checkpoints: published evaluations, our own by lm-evaluation-harness, and ability against loss.
+from lm_saturation.abilities.origins import origin_of
+from lm_saturation.config.abilities import EvaluationOptions, ItemOptions
+from lm_saturation_workflow.accessor import experiment_of
+from lm_saturation_workflow.code_hash import code_of
+from lm_saturation_workflow.project import resource
+from lm_saturation_workflow.paths import ability_tables, span_tables, suite_tokenizer, suite_tokens, task_folders
+from lm_saturation_workflow.resources import BASE_MB, gpus, growing
+
+experiment = experiment_of(config)
 
 
 rule ability_tasks:
     input:
-        tokenizer=lambda wildcards: suite_tokenizer(config, wildcards.suite),
-        records=lambda wildcards: suite_tokens(config, wildcards.suite, "json"),
-        ids=lambda wildcards: suite_tokens(config, wildcards.suite, "bin"),
-        ends=lambda wildcards: suite_tokens(config, wildcards.suite, "ends.bin"),
+        tokenizer=lambda wildcards: suite_tokenizer(experiment, wildcards.suite),
+        tokens=lambda wildcards: suite_tokens(experiment, wildcards.suite),
     output:
         directory("<results>/abilities/tasks/{suite}/cloze"),
         directory("<results>/abilities/tasks/{suite}/next_sentence"),
@@ -22,9 +29,9 @@ rule ability_tasks:
         runtime=growing(60),
         disk_mb=BASE_MB,
     params:
-        definition=lambda wildcards: measured_of(config, wildcards.suite),
-        held_out=lookup(within=config, dpath="held_out"),
-        made=made_items(config),
+        weights=lambda wildcards: experiment.suites[wildcards.suite].weights,
+        held_out=experiment.held_out,
+        options=experiment.abilities.part(ItemOptions),
         code=code_of("abilities/ability_tasks.py"),
     message:
         "Make tasks of held-out text for {wildcards.suite}"
@@ -50,7 +57,7 @@ rule ability_data:
         runtime=growing(240),
         disk_mb=BASE_MB,
     params:
-        storycloze=lookup(within=config, dpath="abilities/storycloze"),
+        storycloze=experiment.abilities.storycloze,
         code=code_of("abilities/ability_data.py"),
     message:
         "Fetch the items of {wildcards.task}"
@@ -61,8 +68,8 @@ rule ability_data:
 rule ability_evaluation:
     input:
         checkpoints="<results>/checkpoints/{suite}/{model}/{span}",
-        tokenizer=lambda wildcards: suite_tokenizer(config, wildcards.suite),
-        tasks=lambda wildcards: task_folders(config, wildcards.suite),
+        tokenizer=lambda wildcards: suite_tokenizer(experiment, wildcards.suite),
+        tasks=lambda wildcards: task_folders(experiment, wildcards.suite),
     output:
         scores=ensure("<results>/abilities/{suite}/{model}/{span}/ability_scores.parquet", non_empty=True),
         samples=ensure("<results>/abilities/{suite}/{model}/{span}/ability_samples.parquet", non_empty=True),
@@ -73,19 +80,19 @@ rule ability_evaluation:
     priority: 1  # before further downloads, so that disk becomes free
     conda:
         "../envs/abilities.yaml"
-    threads: config["abilities"]["threads"]
+    threads: experiment.abilities.threads
     resources:
-        mem_mb=growing(config["abilities"]["memory_mb"]),
-        gpu=gpus(config["abilities"]["device"]),
+        mem_mb=growing(experiment.abilities.memory_mb),
+        gpu=gpus(experiment.abilities.device),
         runtime=growing(1440),
         disk_mb=BASE_MB,
     params:
-        definition=lambda wildcards: measured_of(config, wildcards.suite),
-        abilities=asked_of(config),
-        steps=asked_steps(config),
+        weights=lambda wildcards: experiment.suites[wildcards.suite].weights,
+        options=experiment.abilities.part(EvaluationOptions),
+        steps=experiment.abilities.step_list,
         code=code_of("abilities/ability_evaluation.py"),
     message:
-        "Ask span {wildcards.span} of {wildcards.model} of {wildcards.suite} what it can do"
+        "Evaluate span {wildcards.span} of {wildcards.model} of {wildcards.suite}"
     script:
         "../scripts/abilities/ability_evaluation.py"
 
@@ -105,7 +112,7 @@ rule ability_extract:
         runtime=growing(15),
         disk_mb=BASE_MB,
     params:
-        checkout=lookup(within=config, dpath="abilities/pythia_checkout"),
+        checkout=experiment.abilities.pythia_checkout,
         code=code_of("abilities/ability_extract.py"),
     message:
         "Read the published evaluations in {params.checkout}"
@@ -117,10 +124,10 @@ rule ability_published:
     input:
         evaluations=(
             rules.ability_extract.output[0]
-            if config["abilities"]["pythia_checkout"]
-            else project_file("resources/pythia_evaluations.csv.xz")
+            if experiment.abilities.pythia_checkout
+            else resource("pythia_evaluations.csv.xz")
         ),
-        models=project_file("resources/pythia_models.csv"),
+        models=resource("pythia_models.csv"),
     output:
         ensure("<results>/abilities/published/ability_scores.parquet", non_empty=True),
     log:
@@ -145,8 +152,8 @@ rule ability_published:
 rule ability_saturation:
     input:
         published=rules.ability_published.output[0],
-        scores=ability_tables(config, "ability_scores"),
-        samples=ability_tables(config, "ability_samples"),
+        scores=ability_tables(experiment, "ability_scores"),
+        samples=ability_tables(experiment, "ability_samples"),
     output:
         ensure("<results>/abilities/ability_saturation.parquet", non_empty=True),
     log:
@@ -163,7 +170,7 @@ rule ability_saturation:
     params:
         code=code_of("abilities/ability_saturation.py"),
     message:
-        "Look which models lose which ability"
+        "Find the abilities that models lose before training ends"
     script:
         "../scripts/abilities/ability_saturation.py"
 
@@ -171,14 +178,10 @@ rule ability_saturation:
 rule ability_emergence:
     input:
         published=rules.ability_published.output[0],
-        scores=ability_tables(config, "ability_scores"),
-        metrics=[
-            path
-            for suite in config["abilities"]["suites"]
-            for path in suite_tables(config, suite, "checkpoint_metrics")
-        ],
+        scores=ability_tables(experiment, "ability_scores"),
+        metrics=span_tables(experiment, experiment.abilities.suites, "metrics", "checkpoint_metrics"),
         fits=rules.scaling_fit.output.fits,
-        figure=project_file("resources/figure_1a_published.csv"),
+        figure=resource("figure_1a_published.csv"),
     output:
         emergence_points=ensure("<results>/abilities/emergence_points.parquet", non_empty=True),
         emergence_fits=ensure("<results>/abilities/emergence_fits.parquet", non_empty=True),
@@ -196,9 +199,35 @@ rule ability_emergence:
         runtime=growing(240),
         disk_mb=BASE_MB,
     params:
-        bootstraps=lookup(within=config, dpath="abilities/bootstraps"),
+        bootstraps=experiment.abilities.bootstraps,
         code=code_of("abilities/ability_emergence.py"),
     message:
-        "Set ability against loss"
+        "Fit ability against loss"
     script:
         "../scripts/abilities/ability_emergence.py"
+
+
+rule ability_export:
+    input:
+        published=rules.ability_published.output[0],
+        scores=ability_tables(experiment, "ability_scores"),
+    output:
+        directory("<results>/abilities/every_eval_ever"),
+    log:
+        "<logs>/abilities/ability_export.log",
+    benchmark:
+        "<logs>/abilities/ability_export.tsv"
+    conda:
+        "../envs/abilities.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(15),
+        disk_mb=BASE_MB,
+    params:
+        origins={suite: origin_of(suite, experiment.suites[suite]) for suite in experiment.abilities.suites},
+        code=code_of("abilities/ability_export.py"),
+    message:
+        "Write all scores of checkpoints in the schema of every_eval_ever"
+    script:
+        "../scripts/abilities/ability_export.py"

@@ -1,11 +1,17 @@
 # Suites of checkpoints, trained here, fetched from the hub or found on disk: one layout, whatever their source.
+from lm_saturation_workflow.accessor import experiment_of
+from lm_saturation_workflow.code_hash import code_of
+from lm_saturation.config.suites import ForeignSuite, TrainedSuite, TrainingOptions
+from lm_saturation_workflow.paths import checkpoint_files, download_slot, later_tokens, suite_tokens, suites_of
+from lm_saturation_workflow.resources import BASE_MB, fetched_mb, gpus, growing, trained_mb
+
+experiment = experiment_of(config)
 
 
 rule checkpoint_train:
     input:
-        records=lambda wildcards: suite_tokens(config, wildcards.suite, "json"),
-        ids=lambda wildcards: suite_tokens(config, wildcards.suite, "bin"),
-        ends=lambda wildcards: suite_tokens(config, wildcards.suite, "ends.bin"),
+        tokens=lambda wildcards: suite_tokens(experiment, wildcards.suite),
+        later_tokens=lambda wildcards: later_tokens(experiment, wildcards.suite),
     output:
         checkpoints=directory("<results>/checkpoints/{suite}/{model}/0"),
         log=ensure("<results>/checkpoints/{suite}/{model}/training.parquet", non_empty=True),
@@ -14,21 +20,21 @@ rule checkpoint_train:
     benchmark:
         "<logs>/checkpoints/checkpoint_train/{suite}/{model}.tsv"
     wildcard_constraints:
-        suite=suites_from(config, "train"),
+        suite=suites_of(experiment, TrainedSuite),
     priority: 2  # the longest jobs first
     conda:
         "../envs/checkpoints.yaml"
-    threads: lambda wildcards: config["suites"][wildcards.suite]["threads"]
+    threads: lambda wildcards: experiment.suites[wildcards.suite].threads
     resources:
         mem_mb=growing(4000),
-        gpu=lambda wildcards: gpus(config["suites"][wildcards.suite]["device"]),
+        gpu=lambda wildcards: gpus(experiment.suites[wildcards.suite].device),
         runtime=growing(2880),
-        disk_mb=lambda wildcards: trained_mb(config, **wildcards),
+        disk_mb=lambda wildcards: trained_mb(experiment, **wildcards),
     params:
-        definition=lambda wildcards: training_of(config, wildcards.suite),
-        model=lookup(within=config, dpath="suites/{suite}/models/{model}"),
-        steps=lambda wildcards: steps_of(config["suites"][wildcards.suite]),
-        held_out=lookup(within=config, dpath="held_out"),
+        options=lambda wildcards: experiment.suites[wildcards.suite].part(TrainingOptions),
+        model=lambda wildcards: experiment.suites[wildcards.suite].models[wildcards.model],
+        steps=lambda wildcards: experiment.suites[wildcards.suite].steps,
+        held_out=experiment.held_out,
         code=code_of("checkpoints/checkpoint_train.py"),
     message:
         "Train {wildcards.model} of {wildcards.suite}"
@@ -38,7 +44,7 @@ rule checkpoint_train:
 
 rule checkpoint_audit:
     input:
-        lambda wildcards: suite_files(config, wildcards.suite, wildcards.model),
+        lambda wildcards: checkpoint_files(experiment, wildcards.suite, wildcards.model),
     output:
         ensure("<results>/checkpoints/{suite}/{model}/audit.parquet", non_empty=True),
     log:
@@ -46,7 +52,7 @@ rule checkpoint_audit:
     benchmark:
         "<logs>/checkpoints/checkpoint_audit/{suite}/{model}.tsv"
     wildcard_constraints:
-        suite=suites_from(config, "hub", "local"),
+        suite=suites_of(experiment, ForeignSuite),
     localrule: True  # here is a network, where jobs may run on machines without one
     conda:
         "../envs/checkpoints.yaml"
@@ -56,7 +62,7 @@ rule checkpoint_audit:
         runtime=240,
         disk_mb=BASE_MB,
     params:
-        definition=lambda wildcards: source_of(config, wildcards.suite),
+        location=lambda wildcards: experiment.suites[wildcards.suite].location,
         code=code_of("checkpoints/checkpoint_audit.py"),
     message:
         "Ask what checkpoints there are of {wildcards.model} of {wildcards.suite}"
@@ -64,15 +70,15 @@ rule checkpoint_audit:
         "../scripts/checkpoints/checkpoint_audit.py"
 
 
-# Bounds what lies on disk: a span's turn comes when the one `checkpoints.prefetch` before it has served all, and is deleted.
+# Bounds what lies on disk: a span gets a slot when the one `checkpoints.prefetch` before it has been used and deleted.
 # An empty file that the download takes for ancient, so that another prefetch does not fetch and measure all anew.
-rule checkpoint_turn:
+rule download_slot:
     input:
-        lambda wildcards: span_served(config, wildcards.suite, wildcards.model, wildcards.span),
+        lambda wildcards: download_slot(experiment, wildcards.suite, wildcards.model, wildcards.span),
     output:
-        touch("<results>/checkpoints/{suite}/{model}/turns/{span}"),
+        touch("<results>/checkpoints/{suite}/{model}/slots/{span}"),
     wildcard_constraints:
-        suite=suites_from(config, "hub", "local"),
+        suite=suites_of(experiment, ForeignSuite),
     localrule: True  # here is a network, where jobs may run on machines without one
     message:
         "Span {wildcards.span} of {wildcards.model} of {wildcards.suite} may be fetched"
@@ -81,7 +87,7 @@ rule checkpoint_turn:
 rule checkpoint_download:
     input:
         audit=ancient(rules.checkpoint_audit.output[0]),
-        turn=ancient("<results>/checkpoints/{suite}/{model}/turns/{span}"),
+        slot=ancient("<results>/checkpoints/{suite}/{model}/slots/{span}"),
     output:
         temp(directory("<results>/checkpoints/{suite}/{model}/{span}")),
     log:
@@ -89,7 +95,7 @@ rule checkpoint_download:
     benchmark:
         "<logs>/checkpoints/checkpoint_download/{suite}/{model}/{span}.tsv"
     wildcard_constraints:
-        suite=suites_from(config, "hub", "local"),
+        suite=suites_of(experiment, ForeignSuite),
     localrule: True  # here is a network, where jobs may run on machines without one
     conda:
         "../envs/checkpoints.yaml"
@@ -97,12 +103,11 @@ rule checkpoint_download:
     resources:
         mem_mb=growing(1000),
         runtime=1440,
-        disk_mb=lambda wildcards, input: fetched_mb(config, wildcards.suite, wildcards.span, input.audit),
+        disk_mb=lambda wildcards, input: fetched_mb(experiment, wildcards.suite, wildcards.span, input.audit),
     params:
-        definition=lambda wildcards: fetched_of(config, wildcards.suite),
-        steps=lambda wildcards: span_steps(config, wildcards.suite, wildcards.span)["steps"],
-        first=lambda wildcards: span_steps(config, wildcards.suite, wildcards.span)["first"],
-        last=lambda wildcards: span_steps(config, wildcards.suite, wildcards.span)["last"],
+        location=lambda wildcards: experiment.suites[wildcards.suite].location,
+        bad_checkpoints=lambda wildcards: experiment.suites[wildcards.suite].bad_checkpoints,
+        steps=lambda wildcards: experiment.suites[wildcards.suite].span_steps(wildcards.span),
         code=code_of("checkpoints/checkpoint_download.py"),
     message:
         "Fetch span {wildcards.span} of {wildcards.model} of {wildcards.suite}"

@@ -1,9 +1,15 @@
-# Text to token ids, one file a (corpus, tokenizer, shard).
+# Text to token ids, one file per (corpus, tokenizer, shard).
+from lm_saturation_workflow.accessor import experiment_of
+from lm_saturation_workflow.code_hash import code_of
+from lm_saturation_workflow.paths import matching, text_tables
+from lm_saturation_workflow.resources import BASE_MB, growing, written
+
+experiment = experiment_of(config)
 
 
 rule corpus:
     input:
-        lambda wildcards: corpus_files(config, wildcards.corpus),
+        lambda wildcards: experiment.corpora[wildcards.corpus].input_files(),
     output:
         table=ensure("<results>/corpus/text/{corpus}/{shard}.parquet", non_empty=True),
         record=ensure("<results>/corpus/text/{corpus}/{shard}.json", non_empty=True),
@@ -19,9 +25,9 @@ rule corpus:
         runtime=growing(60),
         disk_mb=written(2),
     params:
-        definition=lookup(within=config, dpath="corpora/{corpus}"),
-        python=lambda wildcards: corpus_python(config, wildcards.corpus),
-        shards=lookup(within=config, dpath="ngrams/shards"),
+        source=lambda wildcards: experiment.corpora[wildcards.corpus],
+        version=lambda wildcards: experiment.corpora[wildcards.corpus].version(),
+        shards=experiment.ngrams.shards,
         code=code_of("corpus/corpus.py"),
     message:
         "Read the text of {wildcards.corpus}, shard {wildcards.shard}"
@@ -31,7 +37,7 @@ rule corpus:
 
 use rule corpus as corpus_hub with:
     wildcard_constraints:
-        corpus=from_hub(config, "corpora"),
+        corpus=matching(name for name, corpus in experiment.corpora.items() if corpus.fetched),
     localrule: True  # here is a network, where jobs may run on machines without one
     resources:
         mem_mb=growing(4000),  # a row group of Parquet, decompressed, and the buffer of a shuffle
@@ -43,12 +49,12 @@ use rule corpus as corpus_hub with:
 
 rule tokenizer:
     input:
-        corpora=lambda wildcards: collect(
-            "<results>/corpus/text/{corpus}/{shard}.parquet",
-            corpus=config["tokenizers"][wildcards.tokenizer].get("corpora", []),
-            shard=corpus_shards(config),
-        ),
-        local=lambda wildcards: config["tokenizers"][wildcards.tokenizer].get("path", []),
+        corpora=lambda wildcards: [
+            table
+            for corpus in experiment.tokenizers[wildcards.tokenizer].training_corpora()
+            for table in text_tables(experiment, corpus)
+        ],
+        local=lambda wildcards: experiment.tokenizers[wildcards.tokenizer].input_files(),
     output:
         tokenizer=ensure("<results>/corpus/tokenizers/{tokenizer}.json", non_empty=True),
         record=ensure("<results>/corpus/tokenizers/{tokenizer}.record.json", non_empty=True),
@@ -64,7 +70,7 @@ rule tokenizer:
         runtime=growing(60),
         disk_mb=BASE_MB,
     params:
-        definition=lookup(within=config, dpath="tokenizers/{tokenizer}"),
+        source=lambda wildcards: experiment.tokenizers[wildcards.tokenizer],
         code=code_of("corpus/tokenizer.py"),
     message:
         "Make the tokenizer {wildcards.tokenizer}"
@@ -74,7 +80,7 @@ rule tokenizer:
 
 use rule tokenizer as tokenizer_hub with:
     wildcard_constraints:
-        tokenizer=from_hub(config, "tokenizers"),
+        tokenizer=matching(name for name, tokenizer in experiment.tokenizers.items() if tokenizer.fetched),
     localrule: True  # here is a network, where jobs may run on machines without one
     message:
         "Fetch the tokenizer {wildcards.tokenizer}"
@@ -101,8 +107,8 @@ rule tokens:
         runtime=growing(120),
         disk_mb=written(4),
     params:
-        max_tokens=lookup(within=config, dpath="corpora/{corpus}/max_tokens", default=None),
-        shards=lookup(within=config, dpath="ngrams/shards"),
+        max_tokens=lambda wildcards: experiment.corpora[wildcards.corpus].max_tokens,
+        shards=experiment.ngrams.shards,
         code=code_of("corpus/tokens.py"),
     message:
         "Tokenise {wildcards.corpus} with {wildcards.tokenizer}, shard {wildcards.shard}"

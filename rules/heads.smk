@@ -1,13 +1,19 @@
-# Heads of constrained rank on frozen trunks, and the theory of the bottleneck.
+# LM heads of constrained rank on frozen trunks, and the theory of the softmax bottleneck.
+from lm_saturation_workflow.accessor import experiment_of
+from lm_saturation_workflow.code_hash import code_of
+from lm_saturation.config.heads import BoundOptions, HeadSampleOptions, SweepOptions
+from lm_saturation_workflow.project import resource
+from lm_saturation_workflow.paths import bound_tables, final_span, head_tables, suite_tokenizer, suite_tokens
+from lm_saturation_workflow.resources import BASE_MB, gpus, growing
+
+experiment = experiment_of(config)
 
 
 rule head_states:
     input:
-        checkpoints=lambda wildcards: final_span(config, wildcards.suite, wildcards.model),
-        tokenizer=lambda wildcards: suite_tokenizer(config, wildcards.suite),
-        records=lambda wildcards: suite_tokens(config, wildcards.suite, "json"),
-        ids=lambda wildcards: suite_tokens(config, wildcards.suite, "bin"),
-        ends=lambda wildcards: suite_tokens(config, wildcards.suite, "ends.bin"),
+        checkpoints=lambda wildcards: final_span(experiment, wildcards.suite, wildcards.model),
+        tokenizer=lambda wildcards: suite_tokenizer(experiment, wildcards.suite),
+        tokens=lambda wildcards: suite_tokens(experiment, wildcards.suite),
     output:
         ensure("<results>/heads/{suite}/{model}/head_states.safetensors", non_empty=True),
     log:
@@ -15,18 +21,18 @@ rule head_states:
     benchmark:
         "<logs>/heads/head_states/{suite}/{model}.tsv"
     conda:
-        "../envs/heads.yaml"
-    threads: config["heads"]["threads"]
+        "../envs/models.yaml"
+    threads: experiment.heads.threads
     resources:
-        mem_mb=growing(config["heads"]["memory_mb"]),
-        gpu=gpus(config["heads"]["device"]),
+        mem_mb=growing(experiment.heads.memory_mb),
+        gpu=gpus(experiment.heads.device),
         runtime=growing(120),
         disk_mb=10 * BASE_MB,
     params:
-        definition=lambda wildcards: measured_of(config, wildcards.suite),
-        heads=lambda wildcards: held_out_of(config, wildcards.suite),
-        held_out=lookup(within=config, dpath="held_out"),
-        step=lambda wildcards: final_step(config, wildcards.suite),
+        weights=lambda wildcards: experiment.suites[wildcards.suite].weights,
+        options=lambda wildcards: experiment.head_options(HeadSampleOptions, wildcards.suite),
+        held_out=experiment.held_out,
+        step=lambda wildcards: (experiment.suites[wildcards.suite].step_list or [None])[-1],
         code=code_of("heads/head_states.py"),
     message:
         "Run the trunk of {wildcards.model} of {wildcards.suite} over held-out text"
@@ -39,9 +45,7 @@ rule head_rank_sweep:
         states=rules.head_states.output[0],
         checkpoints=rules.head_states.input.checkpoints,
         tokenizer=rules.head_states.input.tokenizer,
-        records=rules.head_states.input.records,
-        ids=rules.head_states.input.ids,
-        ends=rules.head_states.input.ends,
+        tokens=rules.head_states.input.tokens,
     output:
         heads=ensure("<results>/heads/{suite}/{model}/{job}/head_rank_sweep.parquet", non_empty=True),
         losses=ensure("<results>/heads/{suite}/{model}/{job}/head_losses.parquet", non_empty=True),
@@ -54,22 +58,22 @@ rule head_rank_sweep:
         job=r"\d+",
     priority: 1  # long jobs before short ones
     conda:
-        "../envs/heads.yaml"
-    threads: config["heads"]["threads"]
+        "../envs/models.yaml"
+    threads: experiment.heads.threads
     resources:
-        mem_mb=growing(config["heads"]["memory_mb"]),
-        gpu=gpus(config["heads"]["device"]),
+        mem_mb=growing(experiment.heads.memory_mb),
+        gpu=gpus(experiment.heads.device),
         runtime=growing(2880),
         disk_mb=BASE_MB,
     params:
-        definition=lambda wildcards: measured_of(config, wildcards.suite),
-        heads=lambda wildcards: swept_of(config, wildcards.suite),
-        held_out=lookup(within=config, dpath="held_out"),
-        ranks=lambda wildcards: ranks_of(config, wildcards.job),
-        whole=lambda wildcards: wildcards.job == "0",  # also the unfactored heads
+        weights=lambda wildcards: experiment.suites[wildcards.suite].weights,
+        options=lambda wildcards: experiment.head_options(SweepOptions, wildcards.suite),
+        held_out=experiment.held_out,
+        ranks=lambda wildcards: experiment.heads.ranks_of(wildcards.job),
+        unfactored=lambda wildcards: wildcards.job == "0",  # also the unfactored heads
         code=code_of("heads/head_rank_sweep.py"),
     message:
-        "Train heads of rank {params.ranks} for {wildcards.model} of {wildcards.suite}"
+        "Train LM heads of rank {params.ranks} for {wildcards.model} of {wildcards.suite}"
     script:
         "../scripts/heads/head_rank_sweep.py"
 
@@ -77,7 +81,9 @@ rule head_rank_sweep:
 rule bottleneck_bound:
     input:
         states=rules.head_states.output[0],
-        losses=collect("<results>/heads/{{suite}}/{{model}}/{job}/head_losses.parquet", job=head_jobs(config)),
+        losses=collect(
+            "<results>/heads/{{suite}}/{{model}}/{job}/head_losses.parquet", job=experiment.heads.job_numbers()
+        ),
     output:
         ensure("<results>/heads/{suite}/{model}/bottleneck_bound.parquet", non_empty=True),
     log:
@@ -85,18 +91,18 @@ rule bottleneck_bound:
     benchmark:
         "<logs>/heads/bottleneck_bound/{suite}/{model}.tsv"
     conda:
-        "../envs/heads.yaml"
-    threads: config["heads"]["threads"]
+        "../envs/models.yaml"
+    threads: experiment.heads.threads
     resources:
-        mem_mb=growing(config["heads"]["memory_mb"]),
-        gpu=gpus(config["heads"]["device"]),
+        mem_mb=growing(experiment.heads.memory_mb),
+        gpu=gpus(experiment.heads.device),
         runtime=growing(240),
         disk_mb=BASE_MB,
     params:
-        heads=lambda wildcards: bounded_of(config),
+        options=experiment.heads.part(BoundOptions),
         code=code_of("heads/bottleneck_bound.py"),
     message:
-        "Compare what heads of {wildcards.model} of {wildcards.suite} lose with its bounds"
+        "Bound the loss of LM heads of constrained rank for {wildcards.model} of {wildcards.suite}"
     script:
         "../scripts/heads/bottleneck_bound.py"
 
@@ -110,7 +116,7 @@ rule loss_expansion:
     benchmark:
         "<logs>/heads/loss_expansion.tsv"
     conda:
-        "../envs/heads.yaml"
+        "../envs/models.yaml"
     threads: 1
     resources:
         mem_mb=growing(1000),
@@ -119,24 +125,25 @@ rule loss_expansion:
     params:
         code=code_of("heads/loss_expansion.py"),
     message:
-        "Expand the loss around random heads and around optima"
+        "Expand the loss around random LM heads and around optima"
     script:
         "../scripts/heads/loss_expansion.py"
 
 
 rule head_thresholds:
     input:
-        bounds=[f"<results>/heads/{suite}/{model}/bottleneck_bound.parquet" for suite, model in head_models(config)],
-        losses=head_tables(config, "head_losses"),
-        published=project_file("resources/figure_6_published.csv"),
+        bounds=bound_tables(experiment),
+        losses=head_tables(experiment, "head_losses"),
+        published=resource("figure_6_published.csv"),
     output:
-        ensure("<results>/heads/head_thresholds.parquet", non_empty=True),
+        thresholds=ensure("<results>/heads/head_thresholds.parquet", non_empty=True),
+        costs=ensure("<results>/heads/head_costs.parquet", non_empty=True),
     log:
         "<logs>/heads/head_thresholds.log",
     benchmark:
         "<logs>/heads/head_thresholds.tsv"
     conda:
-        "../envs/heads.yaml"
+        "../envs/models.yaml"
     threads: 1
     resources:
         mem_mb=growing(1000),
@@ -145,6 +152,6 @@ rule head_thresholds:
     params:
         code=code_of("heads/head_thresholds.py"),
     message:
-        "Look for thresholds in rank and W-error"
+        "Fit curves with and without a threshold to losses by rank and W-error"
     script:
         "../scripts/heads/head_thresholds.py"

@@ -1,11 +1,16 @@
 # Token ids to n-gram counts, to the matrix W of next-token distributions, to its singular values.
+from lm_saturation.config.ngrams import SpectrumOptions
+from lm_saturation_workflow.accessor import experiment_of
+from lm_saturation_workflow.code_hash import code_of
+from lm_saturation_workflow.paths import text_tables, token_files
+from lm_saturation_workflow.resources import BASE_MB, gpus, growing, written
+
+experiment = experiment_of(config)
 
 
 rule ngram_shard:
     input:
-        records="<results>/corpus/tokens/{corpus}/{tokenizer}/{shard}.json",
-        ids="<results>/corpus/tokens/{corpus}/{tokenizer}/{shard}.bin",
-        ends="<results>/corpus/tokens/{corpus}/{tokenizer}/{shard}.ends.bin",
+        multiext("<results>/corpus/tokens/{corpus}/{tokenizer}/{shard}", ".json", ".bin", ".ends.bin"),
     output:
         temp("<results>/ngrams/{corpus}/{tokenizer}/{order}/all/shards/{shard}.parquet"),
     log:
@@ -14,13 +19,13 @@ rule ngram_shard:
         "<logs>/ngrams/ngram_shard/{corpus}/{tokenizer}/{order}/{shard}.tsv"
     conda:
         "../envs/ngrams.yaml"
-    threads: config["ngrams"]["threads"]
+    threads: experiment.ngrams.threads
     resources:
-        mem_mb=growing(config["ngrams"]["memory_mb"]),
+        mem_mb=growing(experiment.ngrams.memory_mb),
         runtime=growing(120),
         disk_mb=written(8),
     params:
-        seeds=lambda wildcards: sample_seeds(config, wildcards.order, "all"),
+        seeds=lambda wildcards: experiment.ngrams.sample_seeds(wildcards.order, "all"),
         code=code_of("ngrams/ngram_shard.py"),
     message:
         "Count the {wildcards.order}-grams of {wildcards.corpus} in {wildcards.tokenizer}, shard {wildcards.shard}"
@@ -30,9 +35,7 @@ rule ngram_shard:
 
 rule ngram_counts:
     input:
-        records=collect("<results>/corpus/tokens/{{corpus}}/{{tokenizer}}/{shard}.json", shard=corpus_shards(config)),
-        ids=collect("<results>/corpus/tokens/{{corpus}}/{{tokenizer}}/{shard}.bin", shard=corpus_shards(config)),
-        ends=collect("<results>/corpus/tokens/{{corpus}}/{{tokenizer}}/{shard}.ends.bin", shard=corpus_shards(config)),
+        lambda wildcards: token_files(experiment, wildcards.corpus, wildcards.tokenizer),
     output:
         ensure(
             "<results>/ngrams/{corpus}/{tokenizer}/{order}/{sample_size}/ngram_counts/{partition}.parquet",
@@ -43,17 +46,17 @@ rule ngram_counts:
     benchmark:
         "<logs>/ngrams/ngram_counts/{corpus}/{tokenizer}/{order}/{sample_size}/{partition}.tsv"
     wildcard_constraints:
-        sample_size=counted_at_once(config),
+        sample_size=r"\d+" if experiment.ngrams.shards > 1 else r"\d+|all",  # others are merged from shards
     conda:
         "../envs/ngrams.yaml"
-    threads: config["ngrams"]["threads"]
+    threads: experiment.ngrams.threads
     resources:
-        mem_mb=growing(config["ngrams"]["memory_mb"]),
+        mem_mb=growing(experiment.ngrams.memory_mb),
         runtime=growing(120),
         disk_mb=written(8),
     params:
-        cross_documents=lookup(within=config, dpath="ngrams/cross_documents"),
-        seeds=lambda wildcards: sample_seeds(config, wildcards.order, wildcards.sample_size),
+        cross_documents=experiment.ngrams.cross_documents,
+        seeds=lambda wildcards: experiment.ngrams.sample_seeds(wildcards.order, wildcards.sample_size),
         code=code_of("ngrams/ngram_counts.py"),
     message:
         "Count the {wildcards.order}-grams of {wildcards.corpus} in {wildcards.tokenizer}, sample size {wildcards.sample_size}"
@@ -65,7 +68,7 @@ rule ngram_merge:
     input:
         collect(
             "<results>/ngrams/{{corpus}}/{{tokenizer}}/{{order}}/all/shards/{shard}.parquet",
-            shard=corpus_shards(config),
+            shard=experiment.shards,
         ),
     output:
         ensure("<results>/ngrams/{corpus}/{tokenizer}/{order}/all/ngram_counts/{partition}.parquet", non_empty=True),
@@ -77,11 +80,11 @@ rule ngram_merge:
         "../envs/ngrams.yaml"
     threads: 1
     resources:
-        mem_mb=growing(config["ngrams"]["memory_mb"]),
+        mem_mb=growing(experiment.ngrams.memory_mb),
         runtime=growing(120),
         disk_mb=written(1),
     params:
-        seeds=lambda wildcards: sample_seeds(config, wildcards.order, "all"),
+        seeds=lambda wildcards: experiment.ngrams.sample_seeds(wildcards.order, "all"),
         code=code_of("ngrams/ngram_merge.py"),
     message:
         "Merge the counts of {wildcards.corpus} in {wildcards.tokenizer}, partition {wildcards.partition}"
@@ -97,7 +100,7 @@ rule ngram_matrix:
         lambda wildcards: collect(
             rules.ngram_counts.output[0],
             **wildcards,
-            partition=count_partitions(config, wildcards.sample_size),
+            partition=experiment.ngrams.partitions(wildcards.sample_size),
         ),
     output:
         ensure(
@@ -146,18 +149,16 @@ rule ngram_spectrum:
         "<logs>/ngrams/ngram_spectrum/{corpus}/{tokenizer}/{order}/{sample_size}.tsv"
     conda:
         "../envs/ngrams.yaml"
-    threads: config["ngrams"]["threads"]
+    threads: experiment.ngrams.threads
     resources:
         # counting's memory for rows of W, and the largest block that may be solved
-        mem_mb=growing(config["ngrams"]["memory_mb"] + 8 * config["ngrams"]["exact_limit"] ** 2 // 10**6),
-        gpu=gpus(config["ngrams"]["device"]),
+        mem_mb=growing(experiment.ngrams.memory_mb + 8 * experiment.ngrams.exact_limit**2 // 10**6),
+        gpu=gpus(experiment.ngrams.device),
         runtime=growing(1440),
         disk_mb=BASE_MB,
     params:
-        variants=lambda wildcards: matrix_variants(config, wildcards.order),
-        exact_limit=lookup(within=config, dpath="ngrams/exact_limit"),
-        tolerance=lookup(within=config, dpath="ngrams/tolerance"),
-        device=lookup(within=config, dpath="ngrams/device"),
+        variants=lambda wildcards: experiment.ngrams.matrix_variants(wildcards.order),
+        options=experiment.ngrams.part(SpectrumOptions),
         code=code_of("ngrams/ngram_spectrum.py"),
     message:
         "Find the singular values of {wildcards.corpus} in {wildcards.tokenizer}, sample size {wildcards.sample_size}"
@@ -167,10 +168,8 @@ rule ngram_spectrum:
 
 rule ngram_language_model:
     input:
-        records=collect("<results>/corpus/tokens/{{corpus}}/{{tokenizer}}/{shard}.json", shard=corpus_shards(config)),
-        ids=collect("<results>/corpus/tokens/{{corpus}}/{{tokenizer}}/{shard}.bin", shard=corpus_shards(config)),
-        ends=collect("<results>/corpus/tokens/{{corpus}}/{{tokenizer}}/{shard}.ends.bin", shard=corpus_shards(config)),
-        texts=collect("<results>/corpus/text/{{corpus}}/{shard}.parquet", shard=corpus_shards(config)),
+        tokens=lambda wildcards: token_files(experiment, wildcards.corpus, wildcards.tokenizer),
+        texts=lambda wildcards: text_tables(experiment, wildcards.corpus),
     output:
         model=ensure("<results>/ngrams/{corpus}/{tokenizer}/language_model/model.arpa", non_empty=True),
         table=ensure("<results>/ngrams/{corpus}/{tokenizer}/language_model/language_model.parquet", non_empty=True),
@@ -182,12 +181,11 @@ rule ngram_language_model:
         "../envs/ngrams.yaml"
     threads: 1
     resources:
-        mem_mb=growing(config["ngrams"]["memory_mb"]),
+        mem_mb=growing(experiment.ngrams.memory_mb),
         runtime=growing(120),
         disk_mb=written(60),
     params:
-        held_out=lookup(within=config, dpath="held_out/share"),
-        split_seed=lookup(within=config, dpath="held_out/seed"),
+        held_out=experiment.held_out,
         code=code_of("ngrams/ngram_language_model.py"),
     message:
         "Estimate the Kneser–Ney model of {wildcards.corpus} in {wildcards.tokenizer}"
@@ -200,11 +198,9 @@ rule ngram_smoothed_spectrum:
         counts=lambda wildcards: collect(
             rules.ngram_counts.output[0],
             **wildcards,
-            partition=count_partitions(config, wildcards.sample_size),
+            partition=experiment.ngrams.partitions(wildcards.sample_size),
         ),
-        records=rules.ngram_language_model.input.records,
-        ids=rules.ngram_language_model.input.ids,
-        ends=rules.ngram_language_model.input.ends,
+        tokens=rules.ngram_language_model.input.tokens,
     output:
         ensure(
             "<results>/ngrams/{corpus}/{tokenizer}/{order}/{sample_size}/ngram_smoothed_spectrum.parquet",
@@ -216,15 +212,14 @@ rule ngram_smoothed_spectrum:
         "<logs>/ngrams/ngram_smoothed_spectrum/{corpus}/{tokenizer}/{order}/{sample_size}.tsv"
     conda:
         "../envs/ngrams.yaml"
-    threads: config["ngrams"]["threads"]
+    threads: experiment.ngrams.threads
     resources:
-        mem_mb=growing(config["ngrams"]["memory_mb"]),
+        mem_mb=growing(experiment.ngrams.memory_mb),
         runtime=growing(240),
         disk_mb=BASE_MB,
     params:
-        held_out=lookup(within=config, dpath="held_out/share"),
-        split_seed=lookup(within=config, dpath="held_out/seed"),
-        seeds=lambda wildcards: sample_seeds(config, wildcards.order, "all"),
+        held_out=experiment.held_out,
+        seeds=lambda wildcards: experiment.ngrams.sample_seeds(wildcards.order, "all"),
         code=code_of("ngrams/ngram_smoothed_spectrum.py"),
     message:
         "Find the singular values of the smoothed rows of {wildcards.corpus} in {wildcards.tokenizer}"

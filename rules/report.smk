@@ -1,29 +1,92 @@
-# What all parts come to: claims, provenance and one page to read.
+# Figures, tables, claims, findings, provenance and the page. Figures and tables are declared in
+# src/lm_saturation_workflow/catalogue/, a module per section of the page; the two loops make their rules.
+from lm_saturation.claims import CLAIMS, Context
+from lm_saturation_workflow.accessor import experiment_of
+from lm_saturation_workflow.catalogue import FIGURES, TABLE_RULES, TABLES
+from lm_saturation_workflow.code_hash import code_of
+from lm_saturation_workflow.project import library_file, resource
+from lm_saturation_workflow.paths import audits, text_records
+from lm_saturation_workflow.rule_graph import graph_before
+from lm_saturation_workflow.snakemake_9_27 import name_scripts
+
+experiment = experiment_of(config)
+SHOWN = [figure for figure in FIGURES.values() if figure.wanted(experiment)]
+JUDGED = dict.fromkeys(table for claim in CLAIMS.values() for table in claim.tables)
+READ_OFF = dict.fromkeys(figure for claim in CLAIMS.values() for figure in claim.figures)
+
+
+for figure in FIGURES.values():
+
+    rule:
+        name:
+            figure.name
+        input:
+            **figure.inputs(experiment),
+        output:
+            **{kind: ensure(path, non_empty=True) for kind, path in figure.files().items()},
+        log:
+            f"<logs>/report/{figure.name}.log",
+        benchmark:
+            f"<logs>/report/{figure.name}.tsv"
+        group:
+            "figures"
+        conda:
+            "../envs/report.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=15,
+        params:
+            **figure.parameters(experiment),
+            **({"palette": experiment.report.palette} if figure.palette else {}),
+            figure=figure.name,
+            code=code_of(f"report/{figure.name}.py"),
+        message:
+            f"Draw {figure.title[0].lower()}{figure.title[1:]}"
+        script:
+            "../scripts/report/{params.figure}.py"  # Snakemake fills it in; `figure` itself is the last one by then
+
+
+for table in TABLE_RULES.values():
+
+    rule:
+        name:
+            table.name
+        input:
+            **table.inputs(experiment),
+        output:
+            **{name: ensure(path, non_empty=True) for name, path in table.files().items()},
+        log:
+            f"<logs>/report/{table.name}.log",
+        benchmark:
+            f"<logs>/report/{table.name}.tsv"
+        localrule: True
+        conda:
+            "../envs/report.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=15,
+        params:
+            **table.parameters(experiment),
+            table=table.name,
+            code=code_of(f"report/{table.name}.py"),
+        message:
+            table.message
+        script:
+            "../scripts/report/{params.table}.py"
+
+
+name_scripts(workflow)
 
 
 rule claims:
     input:
-        saturation=rules.table_saturation.output.table,
-        correlation=rules.table_saturation.output.correlation,
-        scaling=rules.table_scaling.output.fits,
-        table_1=rules.table_1.output[0],
-        lost=rules.table_abilities.output.ability_saturation,
-        emergence=rules.table_abilities.output.emergence_fits,
-        equal_loss=rules.table_abilities.output.equal_loss,
-        thresholds=rules.table_heads.output.thresholds,
-        orders=rules.table_heads.output.orders,
-        table_7=rules.table_7.output[0],
-        controls=rules.table_7_controls.output[0],
-        tied_losses=rules.table_tied.output.losses,
-        tied_moments=rules.table_tied.output.moments,
-        tied_models=rules.table_tied.output.models,
-        tied_comparison=rules.table_tied.output.comparison,
+        **{name: TABLES[name].file for name in JUDGED},
+        **{name: resource(f"{name}_published.csv") for name in READ_OFF},
     output:
-        report(
-            ensure("<results>/claims.csv", non_empty=True),
-            caption="../scripts/report/captions/claims.rst",
-            category="Claims",
-        ),
+        claims=ensure("<results>/claims.csv", non_empty=True),
+        curves=ensure("<results>/claim_curves.csv", non_empty=True),
     log:
         "<logs>/report/claims.log",
     benchmark:
@@ -36,8 +99,10 @@ rule claims:
         mem_mb=1000,
         runtime=15,
     params:
-        sample_size=lookup(within=config, dpath="ngrams/sample_size"),
-        synthetic=synthetic_corpora(config),
+        context=Context(
+            sample_size=str(experiment.ngrams.sample_size),
+            synthetic=tuple(name for name, corpus in experiment.corpora.items() if not corpus.natural),
+        ),
         code=code_of("report/claims.py"),
     message:
         "Judge every claim"
@@ -47,25 +112,8 @@ rule claims:
 
 rule provenance:
     input:
-        records=collect(
-            "<results>/corpus/{record}.json",
-            record=[
-                path
-                for text in texts_used(config)
-                for shard in corpus_shards(config)
-                for path in (
-                    f"text/{text['corpus']}/{shard}",
-                    f"tokens/{text['corpus']}/{text['tokenizer']}/{shard}",
-                    f"tokenizers/{text['tokenizer']}.record",
-                )
-            ],
-        ),
-        audits=[
-            path
-            for suite in SUITES
-            for model in suite_models(config, suite)
-            for path in suite_audit(config, suite, model)
-        ],
+        records=text_records(experiment),
+        audits=audits(experiment),
     output:
         ensure("<results>/provenance.json", non_empty=True),
     log:
@@ -80,7 +128,7 @@ rule provenance:
         mem_mb=500,
         runtime=5,
     params:
-        config=config,
+        experiment=experiment,
         code=code_of("report/provenance.py"),
     message:
         "Record what the results can be traced to"
@@ -90,23 +138,29 @@ rule provenance:
 
 rule findings:
     input:
-        template=project_file("scripts/report/findings.md.jinja"),
-        figure_1a=project_file("resources/figure_1a_published.csv"),
-        figure_4=project_file("resources/figure_4_published.csv"),
-        figure_5=project_file("resources/figure_5_published.csv"),
-        figure_7=project_file("resources/figure_7_published.csv"),
-        evaluations=project_file("resources/pythia_evaluations.csv.xz"),
-        claims=rules.claims.output[0],
-        table_1=rules.table_1.output[0],
-        scaling_fit=rules.table_scaling.output.fits,
-        table_7=rules.table_7.output[0],
-        head_thresholds=rules.table_heads.output.thresholds,
-        loss_expansion_orders=rules.table_heads.output.orders,
-        ability_saturation=rules.table_abilities.output.ability_saturation,
-        equal_loss=rules.table_abilities.output.equal_loss,
-        tied_moments=rules.table_tied.output.moments,
-        tied_models=rules.table_tied.output.models,
-        provenance=rules.provenance.output[0],
+        **{
+            name: TABLES[name].file
+            for name in (
+                "table_1",
+                "scaling_fit",
+                "table_7",
+                "head_thresholds",
+                "loss_expansion_orders",
+                "ability_saturation",
+                "equal_loss",
+                "seed_runs",
+                "rounding_pairs",
+                "tied_moments",
+                "tied_models",
+            )
+        },
+        template=library_file("report/findings.md.jinja"),
+        figure_1a=resource("figure_1a_published.csv"),
+        figure_4=resource("figure_4_published.csv"),
+        figure_5=resource("figure_5_published.csv"),
+        figure_7=resource("figure_7_published.csv"),
+        evaluations=resource("pythia_evaluations.csv.xz"),
+        claims=rules.claims.output.claims,
     output:
         ensure("<results>/findings.md", non_empty=True),
     log:
@@ -121,7 +175,8 @@ rule findings:
         mem_mb=500,
         runtime=5,
     params:
-        figures=["figure_1a", "figure_4", "figure_5", "figure_7", "evaluations"],
+        suites=list(experiment.measured_suites),
+        corpora=experiment.ngrams.corpora,
         code=code_of("report/findings.py"),
     message:
         "Write where the papers disagree with their own data and with this run"
@@ -130,6 +185,12 @@ rule findings:
 
 
 rule workflow_graph:
+    input:
+        [path for figure in SHOWN for path in figure.files().values()],
+        [table.file for table in TABLES.values()],
+        rules.claims.output,
+        rules.provenance.output,
+        rules.findings.output,
     output:
         ensure("<results>/workflow.svg", non_empty=True),
     log:
@@ -144,8 +205,7 @@ rule workflow_graph:
         mem_mb=500,
         runtime=5,
     params:
-        config=config,
-        rules=rules_hash(),
+        graph=graph_before(workflow),
         code=code_of("report/workflow_graph.py"),
     message:
         "Draw the rules of this run"
@@ -155,34 +215,15 @@ rule workflow_graph:
 
 rule report:
     input:
-        template=project_file("scripts/report/report.html.jinja"),
-        style=project_file("scripts/report/report.css"),
-        behaviour=project_file("scripts/report/report.js"),
-        claims=rules.claims.output[0],
-        saturation=rules.table_saturation.output.table,
-        onsets=rules.table_saturation.output.table,
-        onset_correlation=rules.table_saturation.output.correlation,
-        checkpoints=rules.table_checkpoints.output[0],
-        scaling_fit=rules.table_scaling.output.fits,
-        table_1=rules.table_1.output[0],
-        ability_saturation=rules.table_abilities.output.ability_saturation,
-        emergence_fits=rules.table_abilities.output.emergence_fits,
-        equal_loss=rules.table_abilities.output.equal_loss,
-        heads=rules.table_heads.output.heads,
-        head_thresholds=rules.table_heads.output.thresholds,
-        loss_expansion_orders=rules.table_heads.output.orders,
-        tied_models=rules.table_tied.output.models,
-        tied_moments=rules.table_tied.output.moments,
-        tied_training=rules.table_tied.output.training,
-        tied_comparison=rules.table_tied.output.comparison,
-        table_7=rules.table_7.output[0],
-        table_7_controls=rules.table_7_controls.output[0],
-        language_models=rules.table_language_models.output[0],
+        **{name: table.file for name, table in TABLES.items() if table.views},
+        template=library_file("report/report.html.jinja"),
+        style=library_file("report/report.css"),
+        behaviour=library_file("report/report.js"),
+        claims=rules.claims.output.claims,
         provenance=rules.provenance.output[0],
         workflow=rules.workflow_graph.output[0],
-        images=collect("<results>/figures/{figure}.png", figure=FIGURES),
-        data=collect("<results>/figures/{figure}.csv", figure=FIGURES),
-        captions=collect(project_file("scripts/report/captions/{figure}.rst"), figure=FIGURES),
+        images=[figure.files()["png"] for figure in SHOWN],
+        data=[figure.files()["csv"] for figure in SHOWN],
     output:
         page=ensure("<results>/report.html", non_empty=True),
         summary=ensure("<results>/summary.txt", non_empty=True),
@@ -198,7 +239,7 @@ rule report:
         mem_mb=500,
         runtime=5,
     params:
-        logs=lookup(within=config, dpath="pathvars/logs"),
+        logs=experiment.pathvars.logs,
         code=code_of("report/report.py"),
     message:
         "Write the page to read: results/report.html"
@@ -208,7 +249,7 @@ rule report:
 
 rule figures:
     input:
-        collect("<results>/figures/{figure}.{kind}", figure=FIGURES, kind=["pdf", "png", "csv"]),
+        [path for figure in SHOWN for path in figure.files().values()],
     localrule: True
     message:
         "Every figure"
@@ -216,16 +257,7 @@ rule figures:
 
 rule tables:
     input:
-        rules.table_saturation.output,
-        rules.table_checkpoints.output,
-        rules.table_scaling.output,
-        rules.table_1.output,
-        rules.table_abilities.output,
-        rules.table_heads.output,
-        rules.table_tied.output,
-        rules.table_7.output,
-        rules.table_7_controls.output,
-        rules.table_language_models.output,
+        [table.file for table in TABLES.values()],
         rules.claims.output,
     localrule: True
     message:

@@ -1,24 +1,33 @@
 # One matrix for embedding and LM head: what a model starts with, and what remedies change.
+from lm_saturation_workflow.accessor import experiment_of
+from lm_saturation_workflow.code_hash import code_of
+from lm_saturation.config.tied import TiedTrainingOptions
+from lm_saturation_workflow.paths import tied_tables, token_files
+from lm_saturation_workflow.resources import BASE_MB, gpus, growing
+
+experiment = experiment_of(config)
 
 
 rule tied_initial_loss:
     output:
         losses=ensure("<results>/tied/tied_initial_loss.parquet", non_empty=True),
         moments=ensure("<results>/tied/tied_moments.parquet", non_empty=True),
+        norms=ensure("<results>/tied/tied_norms.parquet", non_empty=True),
+        underflow=ensure("<results>/tied/tied_underflow.parquet", non_empty=True),
     log:
         "<logs>/tied/tied_initial_loss.log",
     benchmark:
         "<logs>/tied/tied_initial_loss.tsv"
     conda:
-        "../envs/tied.yaml"
-    threads: config["tied"]["threads"]
+        "../envs/models.yaml"
+    threads: experiment.tied.threads
     resources:
-        mem_mb=growing(config["tied"]["memory_mb"]),
+        mem_mb=growing(experiment.tied.memory_mb),
         runtime=growing(120),
         disk_mb=BASE_MB,
     params:
-        initial=lookup(within=config, dpath="tied/initial"),
-        remedies=lookup(within=config, dpath="tied/remedies"),
+        options=experiment.tied.initial,
+        remedies=experiment.tied.remedies,
         code=code_of("tied/tied_initial_loss.py"),
     message:
         "Sample the loss that shared embeddings start with"
@@ -34,26 +43,24 @@ rule tied_models:
     benchmark:
         "<logs>/tied/tied_models.tsv"
     conda:
-        "../envs/tied.yaml"
-    threads: config["tied"]["threads"]
+        "../envs/models.yaml"
+    threads: experiment.tied.threads
     resources:
-        mem_mb=growing(config["tied"]["memory_mb"]),
+        mem_mb=growing(experiment.tied.memory_mb),
         runtime=growing(120),
         disk_mb=BASE_MB,
     params:
-        models=lookup(within=config, dpath="tied/models"),
+        options=experiment.tied.models,
         code=code_of("tied/tied_models.py"),
     message:
-        "Run transformers' own models at their initialisation"
+        "Run models of transformers at their own initialisation"
     script:
         "../scripts/tied/tied_models.py"
 
 
 rule tied_training:
     input:
-        records=tied_tokens(config, "json"),
-        ids=tied_tokens(config, "bin"),
-        ends=tied_tokens(config, "ends.bin"),
+        token_files(experiment, experiment.tied.training.corpus, experiment.tied.training.tokenizer),
     output:
         training=ensure("<results>/tied/{remedy}/tied_training.parquet", non_empty=True),
         spectrum=ensure("<results>/tied/{remedy}/tied_spectrum.parquet", non_empty=True),
@@ -65,16 +72,16 @@ rule tied_training:
         remedy=r"[a-z_]+",
     priority: 1  # long jobs before short ones
     conda:
-        "../envs/tied.yaml"
-    threads: config["tied"]["threads"]
+        "../envs/models.yaml"
+    threads: experiment.tied.threads
     resources:
-        mem_mb=growing(config["tied"]["memory_mb"]),
-        gpu=gpus(config["tied"]["training"]["device"]),
+        mem_mb=growing(experiment.tied.memory_mb),
+        gpu=gpus(experiment.tied.training.device),
         runtime=growing(1440),
         disk_mb=BASE_MB,
     params:
-        training=tied_of(config),
-        held_out=lookup(within=config, dpath="held_out"),
+        options=experiment.tied.training.part(TiedTrainingOptions),
+        held_out=experiment.held_out,
         code=code_of("tied/tied_training.py"),
     message:
         "Train models with the remedy {wildcards.remedy}"
@@ -84,7 +91,7 @@ rule tied_training:
 
 rule tied_comparison:
     input:
-        tied_tables(config, "tied_training"),
+        tied_tables(experiment, "tied_training"),
     output:
         runs=ensure("<results>/tied/tied_runs.parquet", non_empty=True),
         comparison=ensure("<results>/tied/tied_comparison.parquet", non_empty=True),
@@ -93,7 +100,7 @@ rule tied_comparison:
     benchmark:
         "<logs>/tied/tied_comparison.tsv"
     conda:
-        "../envs/tied.yaml"
+        "../envs/models.yaml"
     threads: 1
     resources:
         mem_mb=growing(1000),

@@ -13,6 +13,23 @@ from filelock import FileLock
 
 TIME = re.compile(rb'<section id="time".*?</section>', re.DOTALL)
 ROOT = Path(__file__).resolve().parents[1]
+RESOURCES = ROOT / "src" / "lm_saturation" / "resources"  # published tables
+
+
+SLOW = 120  # seconds
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    """Name slow tests as they end: a run that is stopped then says what it was at."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+
+    class Slow:
+        def pytest_runtest_logreport(self, report):
+            if report.duration > SLOW and terminal:
+                terminal.write_line(f" {report.duration:.0f} s: {report.nodeid} ({report.when})")
+
+    config.pluginmanager.register(Slow(), "slow-tests")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,6 +47,9 @@ class Items(list):
         super().__init__([*positional, *named.values()])
         self.__dict__.update(named)
 
+    def items(self):
+        return self.__dict__.items()
+
 
 class Wildcards(dict):
     def __getattr__(self, name):
@@ -41,8 +61,8 @@ def run_script(tmp_path):
     """Run a rule's script as Snakemake does, with a mock of its `snakemake` object."""
 
     def run(script, *, input=(), output=(), params=None, wildcards=None, threads=1, mem_mb=4000):  # noqa: A002
-        def items(given):
-            return Items(**given) if isinstance(given, dict) else Items(*map(str, given))
+        def items(files):
+            return Items(**files) if isinstance(files, dict) else Items(*map(str, files))
 
         log = tmp_path / "script.log"
         mock = SimpleNamespace(
@@ -122,10 +142,10 @@ def copy_results(finished, target, *kept):
 def results_of(project, below="results"):
     """Every file of the results by name, with its bytes.
 
-    The page says how long jobs took, which is never twice the same: it is compared without that section, and the seal
-    of the page, a hash of all of it, not at all.
+    The report says how long jobs took, which is never twice the same: it is compared without that section, and its
+    checksum not at all.
     """
     files = (path for path in sorted((project / below).rglob("*")) if path.is_file())
-    found = {str(path.relative_to(project)): path.read_bytes() for path in files}
-    timeless = {name: TIME.sub(b"", data) if name.endswith("report.html") else data for name, data in found.items()}
+    contents = {str(path.relative_to(project)): path.read_bytes() for path in files}
+    timeless = {name: TIME.sub(b"", data) if name.endswith("report.html") else data for name, data in contents.items()}
     return {name: data for name, data in timeless.items() if not name.endswith(".report.html.sha256")}

@@ -11,29 +11,29 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from scripts.common.jobs import job
-from scripts.report.style import PUBLISHED, save_figure, set_style
-from scripts.report.suites import (
+from lm_saturation.figures.panels import (
     KEYS,
+    PAPER,
     draw_duplicates,
-    duplicate_handle,
     empty_figure,
     figure_legend,
     first_of_row,
     join,
     model_panels,
-    paper_handle,
-    paper_rows,
-    read_suites,
+    other_published,
+    published_curves,
     set_limits,
     short_number,
+    source_handles,
     trajectories,
 )
+from lm_saturation.figures.style import PUBLISHED, figure_job, save_figure
+from lm_saturation.io.tables import read_frames
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-COLUMNS = [*KEYS, "parameters", "source", "metric", "step", "value", "anisotropy", "duplicate"]
+COLUMNS = [*KEYS, "parameters", "source", "metric", "step", "share", "value", "anisotropy", "duplicate"]
 LABELS = {"word_perplexity": "word perplexity", "cross_entropy_nats": "loss (nats/token)"}
 AFTER = 0.2  # share of the steps after which the loss decides the limits of its axis, as in figure 1a
 COLOURS = Normalize(0, 1)
@@ -46,13 +46,17 @@ def curves_drawn(metrics: pd.DataFrame, published: pd.DataFrame, names: dict[str
     value = ours.word_perplexity.where(worded, ours.cross_entropy_nats)
     metric = worded.map({True: "word_perplexity", False: "cross_entropy_nats"})
     ours = ours.assign(source="ours", value=value, metric=metric).dropna(subset="value")
-    paper = paper_rows(ours[ours.metric == "word_perplexity"], published, names)
-    paper = paper.rename(columns={"word_perplexity": "value"})
-    return join(ours, paper.assign(source="paper", metric="word_perplexity", duplicate=0), columns=COLUMNS)
+    worded = ours[ours.metric == "word_perplexity"]
+    paper = [published_curves(worded, published, names), other_published(ours, published, names)]
+    paper = [
+        part.rename(columns={"word_perplexity": "value"}).assign(source="paper", metric="word_perplexity", duplicate=0)
+        for part in paper
+    ]
+    return join(ours, *paper, columns=COLUMNS)
 
 
 def draw(drawn: pd.DataFrame) -> Figure:
-    """A panel a model, its line coloured by anisotropy."""
+    """One panel per model, its line coloured by anisotropy; the paper's others in panels of their own."""
     if drawn.empty:
         return empty_figure("Loss and anisotropy: no suite has a model with two checkpoints of its own.")
     figure, panels = model_panels(drawn, 1.8)
@@ -60,24 +64,24 @@ def draw(drawn: pd.DataFrame) -> Figure:
         points = drawn[(drawn.suite == suite) & (drawn.model == model)]
         ours, paper = (points[points.source == source] for source in ("ours", "paper"))
         own, copies = ours[ours.duplicate == 0], ours[ours.duplicate == 1]
-        axis.plot(paper.step, paper.value, color=PUBLISHED, linewidth=4, alpha=0.6, zorder=1)
-        draw_coloured(axis, own)
+        x = "share" if suite == PAPER else "step"
+        axis.plot(paper[x], paper.value, color=PUBLISHED, linewidth=4, alpha=0.6, zorder=1)
+        draw_coloured(axis, paper if suite == PAPER else own, x)
         draw_duplicates(axis, copies.step, copies.value, "0.2")
-        set_limits(axis, [own, *([paper] if len(paper) else [])], ["value"], AFTER)
+        set_limits(axis, [curve for curve in (own, paper) if len(curve)], ["value"], AFTER)
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
         if first_of_row(axis):
-            axis.set_ylabel(f"{suite}\n{LABELS[ours.metric.iloc[0]]}")
+            axis.set_ylabel(f"{suite}\n{LABELS[points.metric.iloc[0]]}")
     bar = mpl.cm.ScalarMappable(COLOURS, "viridis")
     figure.colorbar(bar, ax=list(panels.values()), label="last-layer anisotropy", shrink=0.8, aspect=30)
     figure.suptitle("Loss over training, coloured by anisotropy of the last layer")
-    handles = [paper_handle()] if (drawn.source == "paper").any() else []
-    figure_legend(figure, handles + ([duplicate_handle()] if (drawn.duplicate == 1).any() else []))
+    figure_legend(figure, source_handles(drawn))
     return figure
 
 
-def draw_coloured(axis: Axes, points: pd.DataFrame) -> None:
+def draw_coloured(axis: Axes, points: pd.DataFrame, x: str) -> None:
     """A line in segments, each in the colour of the mean anisotropy of its ends."""
-    ends = points[["step", "value"]].to_numpy(float)
+    ends = points[[x, "value"]].to_numpy(float)
     segments = np.stack([ends[:-1], ends[1:]], axis=1)
     shades = points.anisotropy.to_numpy()
     lines = LineCollection(list(segments), cmap="viridis", norm=COLOURS, linewidth=2, capstyle="round", zorder=2)
@@ -87,10 +91,8 @@ def draw_coloured(axis: Axes, points: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    with job(snakemake):
-        files, options = snakemake.input, snakemake.params
-        set_style(options.palette)
+    with figure_job(snakemake) as (files, options):
         curves = curves_drawn(
-            read_suites("checkpoint_metrics", files.metrics), pd.read_csv(files.published), options.names
+            read_frames("checkpoint_metrics", files.metrics), pd.read_csv(files.published), options.names
         )
         save_figure(draw(curves), curves, snakemake.output)

@@ -1,6 +1,6 @@
 """Rule `figure_7_controls`: is the rank of language a fact of language, or of the size of the sample?"""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -8,16 +8,27 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from scripts.common.jobs import job
-from scripts.ngrams.thresholds import HALF, HALVES_AT
-from scripts.report.samples import SAMPLE, curve, grid, read_samples
-from scripts.report.style import MARKERS, WIDTH, save_figure, set_style
+from lm_saturation.figures.ngram_panels import SAMPLE, curve, grid
+from lm_saturation.figures.style import MARKERS, WIDTH, figure_job, save_figure
+from lm_saturation.io.tables import read_frames
+from lm_saturation.ngrams.w_error_thresholds import HALF, HALVES_AT
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 KEYS = [*SAMPLE, "weighting", "min_count"]
 COLUMNS = {"w_error": "W", "unigram_w_error": "unigram", "column_norm_w_error": "column norms"}
+TITLES = [
+    "sample size (dashed: token frequency alone)",
+    "rows and contexts, largest sample (dashed: token frequency)",
+    "length of the context (dotted: sorted column norms alone)",
+    "where W-error halves (dashed: token frequency alone)",
+]
+BESIDE: dict[str, Any] = {
+    "fontsize": "x-small",
+    "loc": "center left",
+    "bbox_to_anchor": (1.0, 0.5),
+}  # legends, not over the curves
 DRAWN = ["sample size", "control", "context"]  # the panels that show curves
 
 
@@ -85,27 +96,32 @@ def halving_drawn(summary: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(curves: pd.DataFrame, halving: pd.DataFrame) -> Figure:
-    """A row for each corpus and tokenizer; columns: sample size, rows and contexts, length of context, halving."""
-    rows = list(curves.groupby(["tokenizer", "corpus"], sort=False))
-    figure, axes = plt.subplots(len(rows), 4, figsize=(WIDTH * 1.8, 2.7 * len(rows)), squeeze=False)
-    for (by_size, by_control, by_context, by_ngrams), ((tokenizer, corpus), group) in zip(axes, rows, strict=True):
+    """Four panels, two by two, for each corpus and tokenizer: sample size, rows, length of context, halving."""
+    texts = list(curves.groupby(["tokenizer", "corpus"], sort=False))
+    figure, axes = plt.subplots(2 * len(texts), 2, figsize=(WIDTH * 1.25, 4.4 * len(texts) + 0.6), squeeze=False)
+    for block, ((tokenizer, corpus), group) in zip(axes.reshape(len(texts), 4), texts, strict=True):
         size, control, context = (group[group.panel == panel] for panel in DRAWN)
-        _draw_curves(by_size, size, size.sample_ngrams.map("{:,} n-grams".format), "viridis", ("unigram", "--"))
-        _draw_curves(by_control, control, control.control, None, ("unigram", "--"))
-        _draw_curves(by_context, context, _context_names(context), "flare", ("column norms", ":"))
-        _draw_halving(by_ngrams, halving[(halving.corpus == corpus) & (halving.tokenizer == tokenizer)])
-        by_size.set_ylabel(f"{corpus}, {tokenizer}\nW-error")
-    axes[0, 0].set_title("sample size\n(dashed: token frequency alone)")
-    axes[0, 1].set_title("rows and contexts, largest sample\n(dashed: token frequency alone)")
-    axes[0, 2].set_title("length of the context\n(dotted: sorted column norms alone)")
-    axes[0, 3].set_title("where W-error halves\n(dashed: token frequency alone)")
+        _draw_curves(block[0], size, size.sample_ngrams.map("{:,}\nn-grams".format), "viridis", ("unigram", "--"))
+        _draw_curves(block[1], control, control.control.map(_in_lines), None, ("unigram", "--"))
+        _draw_curves(block[2], context, _context_names(context), "flare", ("column norms", ":"))
+        _draw_halving(block[3], halving[(halving.corpus == corpus) & (halving.tokenizer == tokenizer)])
+        for axis, title in zip(block, TITLES, strict=True):
+            axis.set_title(title, fontsize="small")
+        for axis in (block[0], block[2]):
+            axis.set_ylabel(f"{corpus}, {tokenizer}\nW-error")
     figure.suptitle("W-error of the matrix (solid), and of what knows less than the matrix")
     return figure
 
 
+def _in_lines(name: str) -> str:
+    """A name of a control in two lines, so that it fits beside a panel."""
+    head, _, tail = name.partition(" ")
+    return f"{head}\n{tail}"
+
+
 def _context_names(curves: pd.DataFrame) -> pd.Series:
     lengths = (curves.order - 1).map({1: "1 token"}.get).fillna((curves.order - 1).astype(str) + " tokens")
-    return lengths.where(curves.weighting != "smoothed", lengths + ", Kneser–Ney rows")
+    return lengths.where(curves.weighting != "smoothed", lengths + ",\nKneser–Ney")
 
 
 def _draw_curves(
@@ -124,31 +140,32 @@ def _draw_curves(
                 axis.plot(marks.dimension, marks.w_error, marker, color=colour, markersize=3)
     axis.axhline(HALF, color="0.8", linewidth=0.6, zorder=0)
     axis.set(xscale="log", xlabel="dimension d kept", ylim=(0, 1))
-    axis.legend(fontsize="x-small", loc="lower left")
+    axis.legend(**BESIDE)
 
 
 def _draw_halving(axis: Axes, halving: pd.DataFrame) -> None:
-    axis.axhspan(*HALVES_AT, color="0.9", zorder=0, label="paper's range")
+    axis.axhspan(*HALVES_AT, color="0.9", zorder=0, label="the paper's\nrange")
     groups = list(halving.groupby("control", sort=False))
-    for colour, marker, (_, group) in zip(
+    for colour, marker, (control, group) in zip(
         sns.color_palette(None, len(groups)), MARKERS * len(groups), groups, strict=False
     ):
         for name, line in (("W", "-"), ("unigram", "--")):
             points = group[group.quantity == name]
-            axis.plot(points.sample_ngrams, points.dimension, line, marker=marker, color=colour, markersize=3)
+            label = _in_lines(str(control)) if name == "W" else None
+            axis.plot(
+                points.sample_ngrams, points.dimension, line, marker=marker, color=colour, markersize=3, label=label
+            )
     axis.set(xscale="log", yscale="log", xlabel="n-grams in the sample", ylabel="dimension d")
-    axis.legend(fontsize="x-small", loc="lower right")
+    axis.legend(**BESIDE)
 
 
 if __name__ == "__main__":
-    with job(snakemake):
-        options = snakemake.params
-        set_style(options.palette)
-        summaries = read_samples("ngram_summary", snakemake.input.summaries)
+    with figure_job(snakemake) as (files, options):
+        summaries = read_frames("ngram_summary", files.summaries)
         samples = distinct_samples(summaries)
         shown = panels_of(samples, options.order, str(options.sample_size))
-        tables = [*snakemake.input.spectra, *snakemake.input.smoothed]
-        drawn_curves = curves_drawn(read_samples("ngram_spectrum", tables), shown)
+        tables = [*files.spectra, *files.smoothed]
+        drawn_curves = curves_drawn(read_frames("ngram_spectrum", tables), shown)
         same_order = samples[samples.order == options.order]
         drawn_halving = halving_drawn(summaries, same_order)
         save_figure(draw(drawn_curves, drawn_halving), pd.concat([drawn_curves, drawn_halving]), snakemake.output)

@@ -10,10 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from scripts.common.jobs import job
-from scripts.report.long_panels import draw_rows, long_curves
-from scripts.report.style import save_figure, set_style
-from scripts.report.suites import KEYS, empty_figure, read_suites, set_limits
+from lm_saturation.figures.long_panels import draw_rows, long_curves
+from lm_saturation.figures.panels import KEYS, empty_figure, set_limits
+from lm_saturation.figures.style import figure_job, save_figure
+from lm_saturation.io.tables import read_frames
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -40,7 +40,7 @@ LABELS = {
 
 
 def draw(drawn: pd.DataFrame) -> Figure:
-    """A row a suite: singular entropy, anisotropy, and the share of the mean."""
+    """One row per suite: singular entropy, anisotropy, and the share of the mean."""
     if drawn.empty:
         return empty_figure("Raw against centred: no suite has a model with two checkpoints of its own.")
     figure = draw_rows(drawn, LABELS, _finish)
@@ -57,7 +57,6 @@ def _finish(axis: Axes, quantity: str, panel: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    with job(snakemake):
-        set_style(snakemake.params.palette)
-        curves = long_curves(read_suites("checkpoint_metrics", snakemake.input.metrics), QUANTITIES)
+    with figure_job(snakemake) as (files, _):
+        curves = long_curves(read_frames("checkpoint_metrics", files.metrics), QUANTITIES)
         save_figure(draw(curves), curves, snakemake.output)

@@ -1,4 +1,4 @@
-"""Rule `figure_emergence`: performance against loss, one point a checkpoint (arXiv 2403.15796, Figs 1 to 3)."""
+"""Rule `figure_emergence`: performance against loss, one point per checkpoint (arXiv 2403.15796, Figs 1 to 3)."""
 
 from typing import TYPE_CHECKING
 
@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from scripts.common.jobs import job
-from scripts.common.tables import read_table
-from scripts.report.style import MARKERS, WIDTH, save_figure, set_style
-from scripts.report.suites import SIZE_MAP
+from lm_saturation.figures.panels import SIZE_MAP
+from lm_saturation.figures.style import MARKERS, WIDTH, figure_job, save_figure
+from lm_saturation.io.tables import read_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -70,7 +69,7 @@ def draw(drawn: pd.DataFrame) -> Figure:
     bar = figure.colorbar(mpl.cm.ScalarMappable(cmap=SIZE_MAP), ax=axes, shrink=0.5, aspect=30, ticks=[0, LIGHTEST])
     bar.ax.set_yticklabels(["smallest", "largest"], rotation=90, va="center")
     bar.set_label("model of the panel")
-    figure.suptitle("Performance against loss: one point a checkpoint")
+    figure.suptitle("Performance against loss: one point per checkpoint")
     return figure
 
 
@@ -89,9 +88,8 @@ def _draw_panel(axis: Axes, points: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    with job(snakemake):
-        set_style(snakemake.params.palette)
-        points = read_table("emergence_points", snakemake.input.points).to_pandas()
+    with figure_job(snakemake) as (files, _):
+        points = read_table("emergence_points", files.points).to_pandas()
         texts = {name: str for name in points if isinstance(points[name].dtype, pd.CategoricalDtype)}
-        drawn = points_drawn(points.astype(texts), read_table("emergence_fits", snakemake.input.fits).to_pandas())
+        drawn = points_drawn(points.astype(texts), read_table("emergence_fits", files.fits).to_pandas())
         save_figure(draw(drawn), drawn, snakemake.output)

@@ -11,16 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from scripts.common.jobs import job
-from scripts.report.style import LINES, MARKERS, WIDTH, save_figure, set_style
-from scripts.report.suites import figure_legend, log_axis, read_suites
+from lm_saturation.figures.panels import figure_legend, log_axis
+from lm_saturation.figures.style import LINES, MARKERS, WIDTH, figure_job, save_figure
+from lm_saturation.io.tables import read_frames
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 SIZES = ["70m", "160m", "410m"]
 SHOTS = [0, 5]
-WARM_UP = 0.05  # of the tokens; before, perplexities are too large to be drawn beside the others
+DRAWN_FROM = 0.05  # of the tokens; before, perplexities are too large to be drawn beside the others
 COLUMNS = ["size", "hidden_size", "num_fewshot", "variant", "suite", "model", "step", "tokens", "value", "low", "high"]
 VARIANTS = ["v1, 2M-token batches", "v1, deduplicated", "v1, small batches", "v0", "v0, deduplicated"]
 
@@ -40,7 +40,7 @@ def curves_drawn(scores: pd.DataFrame) -> pd.DataFrame:
     own = scores[(scores.task == "lambada_openai") & (scores.metric == "perplexity")]
     own = own.assign(size=own.model.str.split("-").str[0])
     own = own[
-        own["size"].isin(SIZES) & (own.tokens > WARM_UP * own.groupby(["suite", "model"]).tokens.transform("max"))
+        own["size"].isin(SIZES) & (own.tokens > DRAWN_FROM * own.groupby(["suite", "model"]).tokens.transform("max"))
     ]
     own = own.assign(variant=[variant(suite, model) for suite, model in zip(own.suite, own.model, strict=True)])
     own = own.assign(low=own.value - own.stderr, high=own.value + own.stderr)
@@ -48,7 +48,7 @@ def curves_drawn(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(drawn: pd.DataFrame) -> Figure:
-    """A column a size, a row for each number of shots."""
+    """One column per size, one row per number of shots."""
     figure, axes = plt.subplots(len(SHOTS), len(SIZES), figsize=(WIDTH, 4.6), sharex=True, squeeze=False)
     styles = {name: (f"C{number}", MARKERS[number], LINES[number % len(LINES)]) for number, name in enumerate(VARIANTS)}
     for row, shots in zip(axes, SHOTS, strict=True):
@@ -75,7 +75,6 @@ def draw(drawn: pd.DataFrame) -> Figure:
 
 
 if __name__ == "__main__":
-    with job(snakemake):
-        set_style(snakemake.params.palette)
-        curves = curves_drawn(read_suites("ability_scores", [snakemake.input[0]]))
+    with figure_job(snakemake) as (files, _):
+        curves = curves_drawn(read_frames("ability_scores", [files.published]))
         save_figure(draw(curves), curves, snakemake.output)

@@ -1,4 +1,4 @@
-"""Rule `figure_tied_initial_loss`: what shared embeddings start with (kexue.fm 9698), sampled and in theory."""
+"""Rule `figure_tied_initial_loss`: the initial loss of tied embeddings (Su 2023), sampled and in theory."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,19 +9,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from scripts.common.jobs import job
-from scripts.common.tables import read_csv
-from scripts.report.style import MARKERS, PUBLISHED, save_figure, set_style
-from scripts.report.suites import figure_legend, join, log_axis
-from scripts.report.tied import REMEDIES, in_order
-from scripts.tied.formulas import expected_loss, page_loss
+from lm_saturation.figures.panels import figure_legend, join, log_axis
+from lm_saturation.figures.remedy_panels import in_order
+from lm_saturation.figures.style import MARKERS, PUBLISHED, figure_job, save_figure
+from lm_saturation.io.tables import read_csv
+from lm_saturation.tied.formulas import expected_loss, su_2023_loss
+from lm_saturation.tied.remedies import REMEDIES
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 KEYS = ["panel", "vocabulary_size", "width", "name", "series"]
 COLUMNS = [*KEYS, "sigma", "value", "low", "high"]
-FORMULAS = {"page": (0, (5, 1.5)), "second": "-"}  # how each is drawn
+FORMULAS = {"su_2023": (0, (5, 1.5)), "second": "-"}  # how each is drawn
 USUAL = 0.02  # σ of BERT and GPT-2, at which remedies are compared
 FAMILIES = {"gpt_neox": "GPT-NeoX", "gpt2": "GPT-2", "llama": "Llama"}
 POINTS = 80  # of a curve
@@ -35,14 +35,14 @@ def usual_sigma(losses: pd.DataFrame) -> float:
 
 
 def loss_rows(plain: pd.DataFrame) -> pd.DataFrame:
-    """The sampled loss of every width, and both formulas between the least and the greatest σ."""
+    """The sampled loss of every width, and both formulas between the smallest and the largest σ."""
     parts = [plain.assign(series="sampled", value=plain.loss_nats, **_band(plain))]
     sigmas = np.geomspace(plain.sigma.min(), plain.sigma.max(), POINTS)
     for (size, width), _ in plain.groupby(["vocabulary_size", "width"]):
         keys = {"vocabulary_size": size, "width": width, "sigma": sigmas}
-        page = [page_loss(size, width, sigma) for sigma in sigmas]
+        su_2023 = [su_2023_loss(size, width, sigma) for sigma in sigmas]
         second = [expected_loss(size, width * sigma, width * sigma**2) for sigma in sigmas]
-        parts += [pd.DataFrame({**keys, "series": "page", "value": page})]
+        parts += [pd.DataFrame({**keys, "series": "su_2023", "value": su_2023})]
         parts += [pd.DataFrame({**keys, "series": "second", "value": second})]
     return join(*parts, columns=COLUMNS).assign(panel="loss")
 
@@ -50,7 +50,7 @@ def loss_rows(plain: pd.DataFrame) -> pd.DataFrame:
 def error_rows(plain: pd.DataFrame) -> pd.DataFrame:
     """How far each formula lies from the sampled loss, as a share of it; 0 where within two standard errors."""
     parts = []
-    for series, column in (("page", "page_nats"), ("second", "expected_nats")):
+    for series, column in (("su_2023", "su_2023_nats"), ("second", "expected_nats")):
         off = (plain[column] - plain.loss_nats).abs()
         share = off.where(off > 2 * plain.loss_error, 0.0) / plain.loss_nats
         parts.append(plain.assign(series=series, value=share))
@@ -77,7 +77,7 @@ def _beside(rows: pd.DataFrame, panel: str) -> pd.DataFrame:
     return join(sampled, *formulas, columns=COLUMNS).assign(panel=panel)
 
 
-_COLUMNS = {"page": "page_nats", "second": "expected_nats", "log n": "log_vocabulary_nats"}
+_COLUMNS = {"su_2023": "su_2023_nats", "second": "expected_nats", "log n": "log_vocabulary_nats"}
 
 
 def _band(rows: pd.DataFrame) -> dict[str, pd.Series]:
@@ -93,7 +93,7 @@ def curves_drawn(losses: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(drawn: pd.DataFrame) -> Figure:
-    """A column a vocabulary, loss above error; in the last one remedies above real models."""
+    """One column per vocabulary, loss above error; in the last one remedies above real models."""
     grid = drawn[drawn.panel.isin(["loss", "error"])]
     sizes = sorted(grid.vocabulary_size.unique())
     figure, axes = plt.subplots(
@@ -112,7 +112,7 @@ def draw(drawn: pd.DataFrame) -> Figure:
         _finish_error(axes[1][column])
     _draw_beside(axes[0][-1], drawn[drawn.panel == "remedies"], "loss at the start, by remedy")
     _draw_beside(axes[1][-1], drawn[drawn.panel == "models"], "transformers' own models")
-    figure.suptitle("The loss that a shared embedding starts with")
+    figure.suptitle("The initial loss of tied embeddings")
     figure_legend(figure, _handles(colours, markers))
     return figure
 
@@ -146,16 +146,16 @@ def _finish_error(axis: Axes) -> None:
 
 
 def _draw_beside(axis: Axes, rows: pd.DataFrame, title: str) -> None:
-    """Losses as marks on a line each; the page's formula, the second one, and log n."""
+    """Losses as marks on a line each; the formula of Su (2023), the second one, and log n."""
     axis.set_title(title, fontsize="medium")
     axis.set_xlabel("loss (nats)")
     names = in_order(rows.name) if rows.name.isin(REMEDIES).all() else list(rows.name.unique())
-    labels = [REMEDIES.get(name, name) for name in names]
+    labels = [REMEDIES[name].label if name in REMEDIES else name for name in names]
     axis.set_yticks(range(len(names)), labels, fontsize="x-small")
     axis.invert_yaxis()
     places = {name: place for place, name in enumerate(names)}
     marks: dict[str, dict[str, Any]] = {
-        "page": {"marker": "|", "markersize": 9, "color": "C3", "markeredgewidth": 1.5},
+        "su_2023": {"marker": "|", "markersize": 9, "color": "C3", "markeredgewidth": 1.5},
         "second": {"marker": "o", "markersize": 7, "markerfacecolor": "none", "color": "0.2"},
         "sampled": {"marker": "x", "markersize": 5, "color": "C0", "markeredgewidth": 1.5},
     }
@@ -173,20 +173,17 @@ def _handles(colours: dict[int, str], markers: dict[int, str]) -> list[Line2D]:
         for width in colours
     ]
     handles += [
-        Line2D([], [], color="0.2", ls=FORMULAS["page"], label=r"page: $\log(e^{d\sigma} + n - 1)$"),
+        Line2D([], [], color="0.2", ls=FORMULAS["su_2023"], label=r"Su (2023): $\log(e^{d\sigma} + n - 1)$"),
         Line2D([], [], color="0.2", ls="-", label=r"second: $\log(e^{d\sigma} + (n-1)e^{d\sigma^2/2})$"),
         Line2D([], [], color=PUBLISHED, lw=1.5, label="log n; an error of 1 %"),
         Line2D([], [], color="C0", marker="x", ls="", label="right: measured"),
-        Line2D([], [], color="C3", marker="|", ls="", markersize=9, label="right: the page"),
+        Line2D([], [], color="C3", marker="|", ls="", markersize=9, label="right: Su (2023)"),
         Line2D([], [], color="0.2", marker="o", markerfacecolor="none", ls="", label="right: second formula"),
     ]
     return handles
 
 
 if __name__ == "__main__":
-    with job(snakemake):
-        set_style(snakemake.params.palette)
-        curves = curves_drawn(
-            read_csv("tied_initial_loss", snakemake.input.losses), read_csv("tied_models", snakemake.input.models)
-        )
+    with figure_job(snakemake) as (files, _):
+        curves = curves_drawn(read_csv("tied_initial_loss", files.losses), read_csv("tied_models", files.models))
         save_figure(draw(curves), curves, snakemake.output)

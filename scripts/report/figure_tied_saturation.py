@@ -6,10 +6,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from scripts.common.jobs import job
-from scripts.report.style import save_figure, set_style
-from scripts.report.suites import figure_legend, join, log_axis, read_suites
-from scripts.report.tied import draw_curves, over_seeds, remedy_handles, step_axis
+from lm_saturation.figures.panels import figure_legend, join, log_axis
+from lm_saturation.figures.remedy_panels import POSITIVE, draw_curves, over_seeds, remedy_handles, step_axis
+from lm_saturation.figures.style import figure_job, save_figure
+from lm_saturation.io.tables import read_frames
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -20,16 +20,18 @@ OVER_STEPS = {
     "singular_entropy": "singular entropy (nats)",
     "singular_entropy_centred": "centred singular entropy (nats)",
 }
+POSSIBLE = {"anisotropy": (-1.0, 1.0), "singular_entropy": POSITIVE, "singular_entropy_centred": POSITIVE}
+SHARE = (0.0, 1.0)
 SPECTRUM = "centred singular values, share"
 
 
 def curves_drawn(training: pd.DataFrame, spectra: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds with their intervals: over steps, and the last spectrum by rank."""
-    parts = [over_seeds(training, column).assign(panel=column) for column in OVER_STEPS]
+    parts = [over_seeds(training, column, possible=POSSIBLE[column]).assign(panel=column) for column in OVER_STEPS]
     last = spectra[spectra.step == spectra.step.max()]
     largest = last.groupby(["remedy", "seed"]).singular_value_centred.transform("max")
     shares = last.assign(share=last.singular_value_centred / largest)
-    parts.append(over_seeds(shares, "share", ("remedy", "rank")).assign(panel="spectrum"))
+    parts.append(over_seeds(shares, "share", ("remedy", "rank"), SHARE).assign(panel="spectrum"))
     return join(*parts, columns=COLUMNS)
 
 
@@ -52,8 +54,6 @@ def draw(drawn: pd.DataFrame) -> Figure:
 
 
 if __name__ == "__main__":
-    with job(snakemake):
-        files = snakemake.input
-        set_style(snakemake.params.palette)
-        curves = curves_drawn(read_suites("tied_training", files.training), read_suites("tied_spectrum", files.spectra))
+    with figure_job(snakemake) as (files, _):
+        curves = curves_drawn(read_frames("tied_training", files.training), read_frames("tied_spectrum", files.spectra))
         save_figure(draw(curves), curves, snakemake.output)

@@ -2,16 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from scripts.common.jobs import job
-from scripts.common.tables import read_table, write_csv
+from lm_saturation.io.tables import read_frames, write_csv
+from lm_saturation.jobs import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-TABLES = ["ability_saturation", "emergence_fits", "emergence_sizes", "equal_loss"]
-
 if __name__ == "__main__":
     with job(snakemake):
-        for name in TABLES:
-            found = read_table(name, getattr(snakemake.input, name)).to_pandas()
-            write_csv(name, getattr(snakemake.output, name), found)
+        for name, path in snakemake.input.items():
+            write_csv(name, getattr(snakemake.output, name), read_frames(name, [path]))

@@ -1,67 +1,18 @@
-"""Rule `table_checkpoints`: which checkpoints were asked for, found and measured, one row a model."""
+"""Rule `table_checkpoints`: checkpoints asked for, found and measured, one row per model."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from scripts.common.jobs import job
-from scripts.common.tables import table_columns, write_csv
-from scripts.report.suites import KEYS, read_suites
+from lm_saturation.io.tables import read_frames, write_csv
+from lm_saturation.jobs import job
+from lm_saturation.report.tables.checkpoints import COLUMNS, checkpoint_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-SHOWN = 6  # steps that are listed one by one
-
-
-def model_row(
-    names: tuple[str, str], measured: pd.DataFrame, audit: pd.DataFrame, steps: list[int] | None
-) -> dict[str, Any]:
-    """The row of one model; `audit` is empty for a model trained here, `steps` None if the config asks for all."""
-    trained = audit.empty
-    wanted = set(steps) if steps is not None else set(audit.step)
-    asked = audit[audit.step.isin(wanted)]
-    with_weights = set(asked[asked.status.isin(["ok", "duplicate"])].step) if not trained else set(measured.step)
-    incomplete = set(asked[asked.status == "incomplete"].step)
-    lists = {
-        "missing": wanted - with_weights - incomplete,
-        "duplicate": set(asked[asked.status == "duplicate"].step) | set(measured[measured.duplicate_of.notna()].step),
-        "incomplete": incomplete,
-    }
-    counts = {"missing": "missing", "duplicate": "duplicates", "incomplete": "incomplete"}
-    return {
-        **dict(zip(KEYS, names, strict=True)),
-        "configured": None if steps is None else len(wanted),
-        "found": None if trained else len(with_weights),
-        "measured": len(measured),
-        **{counts[name]: len(found) for name, found in lists.items()},
-        **{f"{name}_steps": short_list(found) for name, found in lists.items()},
-    }
-
-
-def short_list(steps: Iterable[int]) -> str | None:
-    """Few steps one by one; of many the first and the last. None if there are none."""
-    ordered = sorted(map(int, steps))
-    if len(ordered) > SHOWN:
-        return ", ".join([*map(str, ordered[: SHOWN - 2]), "...", str(ordered[-1])])
-    return ", ".join(map(str, ordered)) or None
-
-
-def rows(metrics: pd.DataFrame, audits: pd.DataFrame, steps: dict[str, list[int] | None]) -> pd.DataFrame:
-    """A row for each model that was measured or audited; `steps` are those that the config asks of each suite."""
-    models = pd.concat([metrics[KEYS], audits[KEYS]]).drop_duplicates()
-    parts = []
-    for suite, model in models.itertuples(index=False):
-        one, audit = (table[(table.suite == suite) & (table.model == model)] for table in (metrics, audits))
-        parts.append(model_row((suite, model), one, audit, steps[suite]))
-    frame = pd.DataFrame(parts, columns=list(table_columns("table_checkpoints")))
-    return frame.astype({"configured": float, "found": float})
-
-
 if __name__ == "__main__":
     with job(snakemake):
         files = snakemake.input
-        metrics = read_suites("checkpoint_metrics", files.metrics, [*KEYS, "step", "duplicate_of"])
-        audits = read_suites("checkpoint_audit", files.audits)
-        write_csv("table_checkpoints", snakemake.output[0], rows(metrics, audits, dict(snakemake.params.steps)))
+        metrics = read_frames("checkpoint_metrics", files.metrics, COLUMNS)
+        audits = read_frames("checkpoint_audit", files.audits)
+        table = checkpoint_table(metrics, audits, dict(snakemake.params.steps))
+        write_csv("table_checkpoints", snakemake.output[0], table)

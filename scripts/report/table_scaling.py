@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from scripts.common.jobs import job
-from scripts.common.tables import read_table, write_csv
+from lm_saturation.io.tables import read_frames, write_csv
+from lm_saturation.jobs import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with job(snakemake):
         files, output = snakemake.input, snakemake.output
-        write_csv("scaling_fit", output.fits, read_table("scaling_fit", files.fits).to_pandas())
-        write_csv("scaling_gaps", output.gaps, read_table("scaling_gaps", files.gaps).to_pandas())
+        write_csv("scaling_fit", output.scaling_fit, read_frames("scaling_fit", [files.fits]))
+        write_csv("scaling_gaps", output.scaling_gaps, read_frames("scaling_gaps", [files.gaps]))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.abilities.choice_metrics import choice_probabilities, item_metrics, item_values, sample_metrics
+from lm_saturation.abilities.choice_metrics import choice_probabilities, item_metrics, item_values, sample_metrics
 
 
 def metrics(probabilities, correct, lengths=None):
@@ -16,35 +16,35 @@ def metrics(probabilities, correct, lengths=None):
 
 
 def test_by_hand():
-    found = metrics([0.1, 0.2, 0.05, 0.05], correct=1)
-    assert found["acc"] == 1
-    assert found["correct_choice_prob"] == pytest.approx(0.5)
-    assert found["correct_choice_prob_vocabulary"] == pytest.approx(0.2)
-    assert found["brier"] == pytest.approx(0.25**2 + 0.5**2 + 2 * 0.125**2)
-    assert (found["chance"], found["chance_brier"]) == pytest.approx((0.25, 0.75))
+    values = metrics([0.1, 0.2, 0.05, 0.05], correct=1)
+    assert values["acc"] == 1
+    assert values["correct_choice_prob"] == pytest.approx(0.5)
+    assert values["correct_choice_prob_vocabulary"] == pytest.approx(0.2)
+    assert values["brier"] == pytest.approx(0.25**2 + 0.5**2 + 2 * 0.125**2)
+    assert (values["chance"], values["chance_brier"]) == pytest.approx((0.25, 0.75))
 
 
 def test_guessing_has_the_scores_of_chance():
-    found = metrics([0.01] * 4, correct=2)
-    assert found["correct_choice_prob"] == pytest.approx(found["chance"])
-    assert found["brier"] == pytest.approx(found["chance_brier"]) == pytest.approx(0.75)
+    values = metrics([0.01] * 4, correct=2)
+    assert values["correct_choice_prob"] == pytest.approx(values["chance"])
+    assert values["brier"] == pytest.approx(values["chance_brier"]) == pytest.approx(0.75)
     assert metrics([0.3, 0.3], correct=0)["chance_brier"] == pytest.approx(0.5)
 
 
-def test_length_decides_only_where_it_is_asked_for():
-    found = metrics([0.1, 0.09], correct=1, lengths=[1, 10])
-    assert (found["acc"], found["acc_norm"]) == (0, 1)
+def test_length_decides_only_in_acc_norm():
+    values = metrics([0.1, 0.09], correct=1, lengths=[1, 10])
+    assert (values["acc"], values["acc_norm"]) == (0, 1)
 
 
-def test_items_with_fewer_choices_are_judged_by_their_own():
+def test_items_with_fewer_choices_are_judged_by_these():
     log = np.log(np.array([[0.1, 0.2, 0.3, 0.4], [0.2, 0.1, 1, 1]]))
     log[1, 2:] = -np.inf
     right = np.zeros((2, 4), bool)
     right[:, 0] = True
-    found = item_metrics(log, right, np.ones((2, 4)))
-    np.testing.assert_allclose(found["chance"], [0.25, 0.5])
-    np.testing.assert_allclose(found["correct_choice_prob"], [0.1, 2 / 3])
-    np.testing.assert_allclose(found["brier"][1], 2 / 9)
+    values = item_metrics(log, right, np.ones((2, 4)))
+    np.testing.assert_allclose(values["chance"], [0.25, 0.5])
+    np.testing.assert_allclose(values["correct_choice_prob"], [0.1, 2 / 3])
+    np.testing.assert_allclose(values["brier"][1], 2 / 9)
     np.testing.assert_allclose(choice_probabilities(log).sum(1), 1)
 
 

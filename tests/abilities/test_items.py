@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from scripts.abilities.items import CHOICES, make_items
-from scripts.common.jobs import InputError
+from lm_saturation.abilities.items import CHOICES, make_items
+from lm_saturation.errors import InputError
 
 WORDS = ["the", "model", "reads", "tokens", "loss", "rank", "head", "Größe", "weights", "entropy"]
 

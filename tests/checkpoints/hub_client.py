@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.common.tables import read_table
+from lm_saturation.io.tables import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 # Small parts and short pauses, so that small files are cut in their middle and no test waits long.
@@ -13,37 +13,47 @@ CODE = """
 import json, runpy, sys
 from types import SimpleNamespace
 from huggingface_hub import constants
-from scripts.common import hub_patience
+from pydantic import TypeAdapter
+from lm_saturation.config.steps import SpanSteps
+from lm_saturation.config.suites import AnySuite
+from lm_saturation.io import retry
 constants.DOWNLOAD_CHUNK_SIZE = 1 << 10
-hub_patience.PAUSES = (0, 0)
+retry.PAUSES = (0, 0)
 given = json.loads(sys.argv[1])
+suite = TypeAdapter(AnySuite).validate_python(given["suite"])
 mock = SimpleNamespace(
     input=SimpleNamespace(audit=given["audit"]), output=[given["output"]], log=given["log"], threads=1,
-    params=SimpleNamespace(**given["params"]), wildcards=SimpleNamespace(**given["wildcards"]),
+    params=SimpleNamespace(
+        location=suite.location, bad_checkpoints=suite.bad_checkpoints, steps=SpanSteps(**given["steps"])
+    ),
+    wildcards=SimpleNamespace(**given["wildcards"]),
 )
 runpy.run_path(given["script"], {"snakemake": mock}, "__main__")
 """
 CONFIG = {"config.json": b"{}"}
-HUB = {"source": "hub", "repository": "owner/{model}", "revision": "step{step}", "bad_checkpoints": "refuse"}
+TEXT = {"corpus": "text", "tokenizer": "bytes"}
+HUB = {"source": "hub", "repository": "owner/{model}", "revision": "step{step}"}
+EVERY_STEP = {"steps": None, "first": 0, "last": None}
 
 
 class Client:
     """Runs the rules for one model of a suite, with results in `folder`."""
 
-    def __init__(self, folder, hub=None, model="tiny", **definition):
+    def __init__(self, folder, hub=None, model="tiny", **suite):
         self.folder, self.hub, self.model = folder, hub, model
-        self.definition = (HUB if hub else {"source": "local", "bad_checkpoints": "refuse"}) | definition
+        self.suite = {**TEXT, **(HUB if hub else {"source": "local"}), "models": [model], **suite}
         self.results = folder / "results" / "suite" / model
         self.audit_file = self.results / "audit.parquet"
         self.cache = folder / "cache"
 
-    def start(self, script, output, params, span=None):
+    def start(self, script, output, steps=None, span=None):
         given = {
             "script": f"scripts/checkpoints/{script}.py",
             "audit": str(self.audit_file),
             "output": str(output),
             "log": str(self.log(script)),
-            "params": {"definition": self.definition, **params},
+            "suite": self.suite,
+            "steps": steps or EVERY_STEP,
             "wildcards": {"suite": "suite", "model": self.model, "span": span},
         }
         environment = self.hub.environment(self.cache) if self.hub else None
@@ -64,12 +74,12 @@ class Client:
 
     def audit(self):
         """The rows of the audit, or the error."""
-        printed = self.finish(self.start("checkpoint_audit", self.audit_file, {}))
+        printed = self.finish(self.start("checkpoint_audit", self.audit_file))
         return printed or read_table("checkpoint_audit", self.audit_file).to_pylist()
 
     def start_download(self, span="0", steps=None, first=0, last=None):
-        params = {"steps": steps, "first": first, "last": last}
-        return self.start("checkpoint_download", self.results / span, params, span)
+        steps = {"steps": steps, "first": first, "last": last}
+        return self.start("checkpoint_download", self.results / span, steps, span)
 
     def download(self, span="0", **of):
         """The files of the span by name, or the error."""

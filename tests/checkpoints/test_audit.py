@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from scripts.common.checkpoint_patterns import match_folders, match_steps
-from scripts.common.jobs import InputError
+from lm_saturation.checkpoints.audit import REQUESTS
+from lm_saturation.checkpoints.patterns import match_folders, match_steps
+from lm_saturation.errors import InputError
 from tests.checkpoints.hub_client import CONFIG, Client, add, shards, whole
 from tests.checkpoints.tiny import write_files
 from tests.hub_server import Do, Status
@@ -57,7 +58,10 @@ def test_every_fault_is_found_before_anything_is_downloaded(hub, tmp_path):
     assert "suite/tiny: missing: steps 11, 23" in log
     assert "suite/tiny: incomplete: step 22" in log
     assert "suite/tiny: sharing weight files with step 20: step 24" in log
-    assert all(request.path.startswith("/api/") and request.authorised for request in hub.log)
+    fetched = {request.path.split("/")[-1] for request in hub.log if not request.path.startswith("/api/")}
+    assert fetched == {"pytorch_model.bin.index.json"}  # which names the shards
+    assert len(hub.requests("GET", "/resolve/")) <= REQUESTS  # it is the same in all: once for those asked at a time
+    assert all(request.authorised for request in hub.log)
     assert hub.faults == []
 
 
@@ -82,10 +86,11 @@ def test_patterns_of_revisions(hub, tmp_path):
     rows = Client(tmp_path, hub, revision="stage1-step{step}-tokens*B").audit()
     assert [(row["step"], row["revision"]) for row in rows] == [(0, names[0]), (1000, names[1])]
     assert Client(tmp_path, hub, revision="*-step{step}-tokens*B").audit() == (
-        f"error: owner/tiny: {names[1]} and {names[2]} both fit '*-step{{step}}-tokens*B' as step 1000; narrow it\n"
+        f"error: owner/tiny: {names[1]} and {names[2]} both match '*-step{{step}}-tokens*B' as step 1000; "
+        "narrow the pattern\n"
     )
     assert Client(tmp_path, hub, revision="step-{step}").audit() == (
-        "error: owner/tiny: nothing fits the pattern 'step-{step}'; "
+        "error: owner/tiny: nothing matches the pattern 'step-{step}'; "
         f"there is main, {names[0]}, {names[1]} (4 in all)\n"
     )
 
@@ -96,7 +101,7 @@ def test_a_single_revision(hub, tmp_path):
         (row,) = Client(tmp_path, hub, revision=revision, steps=[300]).audit()
         assert (row["step"], row["revision"], row["commit"]) == (300, revision, repository.head)
     assert Client(tmp_path, hub, revision="none").audit() == (
-        "error: owner/tiny: nothing fits the pattern 'none'; there is main (1 in all)\n"
+        "error: owner/tiny: nothing matches the pattern 'none'; there is main (1 in all)\n"
     )
 
 
@@ -127,7 +132,7 @@ def test_folders_on_disk(tmp_path):
     (row,) = Client(tmp_path, model="b", path=f"{runs}/{{model}}/checkpoint-100", steps=[7]).audit()
     assert row["step"] == 7
     assert Client(tmp_path, model="a", path=f"{runs}/{{model}}/step-{{step}}").audit() == (
-        f"error: {runs}/a: nothing fits the pattern '{runs}/a/step-{{step}}'; "
+        f"error: {runs}/a: nothing matches the pattern '{runs}/a/step-{{step}}'; "
         "there is checkpoint-100, checkpoint-1000, checkpoint-200 (6 in all)\n"
     )
 
@@ -136,7 +141,7 @@ def test_a_step_named_twice_is_the_same_step():
     names = ["a1/b1", "a1/b2", "a22/b22"]
     assert match_steps("a{step}/b{step}", names, 0, "here") == {1: "a1/b1", 22: "a22/b22"}
     assert match_steps("ckpt_{step}", ["ckpt_010", "ckpt_9"], 0, "here") == {9: "ckpt_9", 10: "ckpt_010"}
-    with pytest.raises(InputError, match=r"^here: nothing fits the pattern 'x\.\{step\}'; there is nothing$"):
+    with pytest.raises(InputError, match=r"^here: nothing matches the pattern 'x\.\{step\}'; there is nothing$"):
         match_steps("x.{step}", [], 0, "here")
 
 

@@ -11,9 +11,10 @@ from collections import namedtuple
 import pytest
 import torch
 
-from scripts.checkpoints.checkpoint_download import Span, download
-from scripts.common.checkpoint_files import checkpoints, load_model
-from scripts.common.jobs import InputError
+from lm_saturation.checkpoints.download import NO_WEIGHTS, download_checkpoints
+from lm_saturation.checkpoints.loading import list_checkpoints, load_model
+from lm_saturation.config.steps import SpanSteps
+from lm_saturation.errors import InputError
 from tests.checkpoints.hub_client import CONFIG, Client, add, read_folder, shards, whole
 from tests.checkpoints.tiny import OTHERS, files_of, tiny_model, write_files
 from tests.hub_server import Cut, Drip, Status, Wrong
@@ -52,12 +53,30 @@ def test_what_is_fetched_is_the_model(hub, tmp_path, kind, form, steps):
     client.audit()
     found = client.download()
     assert found == {f"step{step}/{name}": data for step in steps for name, data in files[step].items()}
-    assert len(hub.requests("GET", "/resolve/")) == len(set(found.values()))  # what is the same comes once
+    weights = {name: data for name, data in found.items() if not name.endswith("index.json")}  # the audit reads those
+    asked = [request for request in hub.requests("GET", "/resolve/") if not request.path.endswith("index.json")]
+    assert len(asked) == len(set(weights.values()))  # what is the same comes once
     nothing_is_left(client)
-    for step, folder in checkpoints(client.results / "0"):
+    for step, folder in list_checkpoints(client.results / "0"):
         loaded = load_model(folder, torch.float32)
         expected = models[step].state_dict()
         assert all(torch.equal(tensor, expected[name]) for name, tensor in loaded.state_dict().items())
+
+
+def test_the_index_names_the_shards_on_the_hub(hub, tmp_path):
+    """Not their names, and not shards of an earlier upload."""
+    names = {"pytorch_model-00001-of-00002.bin": "part_1.bin", "pytorch_model-00002-of-00002.bin": "more/part_2.bin"}
+    stale = files_of(tiny_model("opt", 1), "bin-shards")
+    files = {names.get(name, name): data for name, data in files_of(tiny_model("opt"), "bin-shards").items()}
+    for name, other in names.items():
+        index = files["pytorch_model.bin.index.json"]
+        files["pytorch_model.bin.index.json"] = index.replace(name.encode(), other.encode())
+    add(hub, {"step1": {**{name: stale[name] for name in names}, **files}})
+    client = Client(tmp_path, hub)
+    (row,) = client.audit()
+    assert (row["status"], row["weight_files"]) == ("ok", 2)
+    assert client.download() == {f"step1/{name}": data for name, data in files.items()}
+    load_model(client.results / "0" / "step1", torch.float32)
 
 
 def test_bad_checkpoints_are_refused_skipped_or_flagged(hub, tmp_path):
@@ -67,30 +86,31 @@ def test_bad_checkpoints_are_refused_skipped_or_flagged(hub, tmp_path):
     client.audit()
     del hub.log[:]
     assert client.download(steps=[0, 1, 2, 3, 4, 5, 6]) == (
-        "error: suite/tiny: duplicate: steps 0, 1; missing: steps 3, 5; incomplete: step 4 (see its audit); "
+        "error: suite/tiny: duplicate: steps 0, 1; there, but without model.safetensors, pytorch_model.bin or shards "
+        "of them: step 3; incomplete: step 4; missing: step 5 (see its audit); "
         "allowed with bad_checkpoints: skip, or flag\n"
     )
     assert not hub.log
     assert len(client.download("1", steps=[2, 6])) == 4
-    client.definition["bad_checkpoints"] = "skip"
+    client.suite["bad_checkpoints"] = "skip"
     assert set(client.download("2", steps=[0, 1, 2, 3, 5])) == {"step2/config.json", "step2/model.safetensors"}
     assert client.download("3", steps=[3, 5]) == {}
     assert (client.results / "3").is_dir()
-    client.definition["bad_checkpoints"] = "flag"
+    client.suite["bad_checkpoints"] = "flag"
     del hub.log[:]
     found = client.download("4", steps=[0, 1, 2, 3, 5])
     assert {name.split("/")[0] for name in found} == {"step0", "step1", "step2"}
     assert found["step0/model.safetensors"] == found["step1/model.safetensors"] == b"1" + LONG
     assert len(fetched(hub)) == 2  # what is the same comes once
     log = client.log("checkpoint_download").read_text()
-    assert "suite/tiny: duplicate: steps 0, 1; missing: steps 3, 5; bad_checkpoints is flag" in log
+    assert f"suite/tiny: duplicate: steps 0, 1; {NO_WEIGHTS}: step 3; missing: step 5; bad_checkpoints is flag" in log
 
 
 def test_a_span_of_all_steps_there_are():
     known = [5, 0, 999, 1000, 1999, 2000]
-    assert Span(None, 1000, 2000).of(known) == [1000, 1999]
-    assert Span(None, 0, None).of(known) == Span(None, None, None).of(known) == sorted(known)
-    assert Span([7, 5], 0, 10).of(known) == [5, 7]  # what was asked for, be it there or not
+    assert SpanSteps(steps=None, first=1000, last=2000).among(known) == [1000, 1999]
+    assert SpanSteps(steps=None, first=0, last=None).among(known) == sorted(known)
+    assert SpanSteps(steps=[7, 5], first=0, last=10).among(known) == [5, 7]  # what was asked for, be it there or not
 
 
 def test_a_bad_line_changes_nothing(hub, tmp_path):
@@ -148,7 +168,7 @@ def test_what_cannot_be_had_is_said_in_one_line(hub, tmp_path):
     repository.gated = False
     del repository.commits[repository.branches["step1"]]
     assert re.fullmatch(
-        "error: owner/tiny: the commit [0-9a-f]{40} of step1 is gone; audit it anew\n", client.download()
+        "error: owner/tiny: the commit [0-9a-f]{40} of step1 is gone; audit it again\n", client.download()
     )
     assert not (client.results / "0").exists()
 
@@ -157,8 +177,8 @@ def test_a_disk_too_small_is_said_before_it_is_full(tmp_path, monkeypatch):
     free = namedtuple("Usage", "free")(5e9)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
     rows = [{"step": step, "weight_bytes": 3_000_000_000} for step in (1, 2)]
-    with pytest.raises(InputError, match=r": 6\.0 GB are to come, but the disk has 5\.0 GB; "):
-        download("owner/tiny", rows, tmp_path / "0")
+    with pytest.raises(InputError, match=r": 6\.0 GB are to be downloaded, but the disk has 5\.0 GB; "):
+        download_checkpoints("owner/tiny", rows, tmp_path / "0")
 
 
 def test_checkpoints_on_disk_are_linked_and_stay(tmp_path, monkeypatch):

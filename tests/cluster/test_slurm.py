@@ -79,6 +79,7 @@ def wait_for(what, process=None, seconds=900):
     raise AssertionError("nothing happened")
 
 
+@pytest.mark.timeout(3000)
 def test_the_results_are_those_of_a_run_here_whatever_is_killed(slurm, undisturbed, tmp_path):
     kept = ("corpus", "ngrams/python-docs", "checkpoints", "metrics", "tied", "abilities")  # the rest will do
     project = copy_results(undisturbed, tmp_path / "project", *kept)

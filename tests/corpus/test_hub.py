@@ -17,8 +17,8 @@ import yaml
 import zstandard
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from scripts.common.tables import read_table
-from scripts.common.token_files import open_tokens
+from lm_saturation.io.tables import read_table
+from lm_saturation.text.token_files import open_tokens
 from tests.hub_server import Cut, Do, Drip, HubServer, Status, Wrong
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,26 +26,25 @@ ROOT = Path(__file__).resolve().parents[2]
 BEGIN = """
 import json, sys, time
 from huggingface_hub import constants
-from scripts.common import hub_patience
-from scripts.common.hub_files import open_repository
-from scripts.common.jobs import InputError
-from scripts.corpus.corpus import open_source
-from scripts.corpus.shards import Shard
+from lm_saturation.errors import InputError
+from lm_saturation.io import retry
+from lm_saturation.io.hub import open_repository
+from lm_saturation.text.shards import Shard
+from lm_saturation.text.sources.hub import Hub
 constants.DOWNLOAD_CHUNK_SIZE = 1 << 12
-hub_patience.PAUSES = (0, 0)
-given = json.loads(sys.argv[1])
+retry.PAUSES = (0, 0)
+arguments = json.loads(sys.argv[1])
 def answer(call):
     try:
         return call()
     except InputError as error:
         return f"error: {error}"
 def fetch(kind, name, revision, path):
-    found, about = open_repository(name, kind, revision).fetch(path)
-    return found.read_bytes().hex(), about
-def read(definition, number=0, of=1):
-    defaults = {"source": "hub", "split": "train", "text_column": "text"}
-    documents, about = open_source(defaults | definition, [], Shard(number, of))
-    return ["".join(pieces) for pieces in documents], about
+    file, record = open_repository(name, kind, revision).fetch(path)
+    return file.read_bytes().hex(), record
+def read(options, number=0, count=1):
+    documents, record = Hub(source="hub", **options).read([], Shard(number, count))
+    return ["".join(pieces) for pieces in documents], record
 """
 DATA = bytes(range(256)) * 400
 TEXTS = [[f"document {file}.{row}" for row in range(5)] for file in range(3)]
@@ -63,24 +62,24 @@ def cache(tmp_path):
     return tmp_path / "cache"
 
 
-def start(hub, cache, code, *given, **environment):
-    command = [sys.executable, "-c", BEGIN + code, json.dumps(given)]
+def start(hub, cache, code, *arguments, **environment):
+    command = [sys.executable, "-c", BEGIN + code, json.dumps(arguments)]
     environment = hub.environment(cache) | environment
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)
 
 
-def client(hub, cache, code, *given, **environment):
+def client(hub, cache, code, *arguments, **environment):
     """What `code` prints, as JSON."""
-    with start(hub, cache, code, *given, **environment) as process:
+    with start(hub, cache, code, *arguments, **environment) as process:
         output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     return json.loads(output)
 
 
-FETCH = "print(json.dumps(answer(lambda: fetch(*given))))"
-READ = "print(json.dumps(answer(lambda: read(*given))))"
-READ_EACH = "print(json.dumps([answer(lambda: read(*one)) for one in given]))"
+FETCH = "print(json.dumps(answer(lambda: fetch(*arguments))))"
+READ = "print(json.dumps(answer(lambda: read(*arguments))))"
+READ_EACH = "print(json.dumps([answer(lambda: read(*call)) for call in arguments]))"
 
 
 def parquet(texts, **columns):
@@ -99,12 +98,12 @@ def blobs(cache):
 
 
 @pytest.mark.parametrize("path", ["weights.bin", "tokenizer.json"])
-def test_a_whole_file_is_not_fetched_twice(hub, cache, path):
+def test_a_complete_file_is_not_fetched_twice(hub, cache, path):
     repository = hub.add("models", "owner/model", {path: DATA})
     for _ in range(2):
-        content, about = client(hub, cache, FETCH, "model", "owner/model", repository.head, path)
+        content, record = client(hub, cache, FETCH, "model", "owner/model", repository.head, path)
         assert bytes.fromhex(content) == DATA
-        assert about["bytes"] == len(DATA)
+        assert record["bytes"] == len(DATA)
     bodies = hub.requests("GET", "/storage/" if path == "weights.bin" else "/resolve/")
     assert [request.start for request in bodies] == [0]
     assert not any(request.authorised for request in hub.requests("GET", "/storage/"))  # the token stays on the hub
@@ -152,7 +151,7 @@ def test_a_busy_hub_is_given_time(hub, cache):
     hub.fail("GET", "/api/models/owner/model", Status(429, {"Retry-After": "1"}), Status(503))
     hub.fail("POST", "paths-info", Status(500))
     hub.fail("GET", "/storage/", Status(500), Status(502))
-    code = "begin = time.time(); content, _ = fetch(*given); print(json.dumps([content, time.time() - begin]))"
+    code = "begin = time.time(); content, _ = fetch(*arguments); print(json.dumps([content, time.time() - begin]))"
     content, seconds = client(hub, cache, code, "model", "owner/model", repository.head, "weights.bin")
     assert bytes.fromhex(content) == DATA
     assert seconds >= 1
@@ -163,7 +162,7 @@ def test_wrong_bytes_are_fetched_again_once(hub, cache):
     repository = hub.add("models", "owner/model", {"weights.bin": DATA, "tokenizer.json": DATA})
     hub.fail("GET", "/storage/", Wrong())
     hub.fail("GET", "tokenizer.json", Wrong(), Wrong())
-    code = "print(json.dumps([answer(lambda: fetch(*given[:3], path)) for path in given[3:]]))"
+    code = "print(json.dumps([answer(lambda: fetch(*arguments[:3], path)) for path in arguments[3:]]))"
     where = ("model", "owner/model", repository.head, "weights.bin", "tokenizer.json")
     (content, _), error = client(hub, cache, code, *where)
     assert bytes.fromhex(content) == DATA
@@ -187,7 +186,7 @@ def test_what_the_hub_refuses_is_said_in_one_line(hub, cache):
     hub.fail("GET", "/api/models/owner/busy", *[Status(429)] * 3)
     hub.fail("GET", "/api/models/owner/broken", *[Status(500)] * 3)
     hub.fail("GET", "/api/models/owner/secret", Status(403))
-    code = "print(json.dumps([answer(lambda: fetch('model', *one)) for one in given]))"
+    code = "print(json.dumps([answer(lambda: fetch('model', *call)) for call in arguments]))"
     expected = {
         ("owner/model", "main", "no.json"): "owner/model: there is no file no.json in it at ",
         ("owner/none", "main", "t.json"): "owner/none@main: no such repository at http",
@@ -197,12 +196,12 @@ def test_what_the_hub_refuses_is_said_in_one_line(hub, cache):
         ("owner/broken", "main", "t.json"): "owner/broken@main: the hub answers with status 500",
         ("owner/secret", "main", "t.json"): "owner/secret@main: the hub refuses it (403)",
     }
-    found = client(hub, cache, code, *expected)
-    for error, start_of_line in zip(found, expected.values(), strict=True):
+    errors = client(hub, cache, code, *expected)
+    for error, start_of_line in zip(errors, expected.values(), strict=True):
         assert error.startswith(f"error: {start_of_line}")
         assert "\n" not in error
-        assert error.endswith("; run again later, what has come is kept") == ("429" in error or "500" in error)
-    assert found[3].endswith("then log in with `hf auth login`")
+        assert error.endswith("; run again later, what has come is kept") == ("(429)" in error or "status 500" in error)
+    assert errors[3].endswith("then log in with `hf auth login`")
 
 
 @pytest.mark.parametrize(
@@ -231,10 +230,10 @@ def test_every_format(hub, cache):
     }
     for name, (path, data) in files.items():
         hub.add("datasets", f"owner/{name}", {path: data})
-    given = [[{"repository": f"owner/{name}", "revision": "main"}] for name in files]
-    for texts, about in client(hub, cache, READ_EACH, *given):
+    calls = [[{"repository": f"owner/{name}", "revision": "main"}] for name in files]
+    for texts, record in client(hub, cache, READ_EACH, *calls):
         assert [text for text in texts if text] == ALL
-        assert len(about["files"]) == 1
+        assert len(record["files"]) == 1
 
 
 def test_configurations_splits_and_columns(hub, cache):
@@ -245,31 +244,37 @@ def test_configurations_splits_and_columns(hub, cache):
     hub.add("datasets", "owner/damaged", {"train.parquet": parquet(["a"])[:-9] + b"wrong end"})
     hub.add("datasets", "owner/none", {"README.md": b""})
     books(hub)
-    two, other = {"repository": "owner/two", "revision": "main"}, {"repository": "owner/books", "revision": "main"}
+    two, single = (
+        {"repository": "owner/two", "revision": "main"},
+        {"repository": "owner/books", "revision": "main"},
+    )
     cases = [
         (two | {"configuration": "two"}, [["two"]]),
         (two | {"configuration": "one", "text_column": "title"}, [["title one"]]),
-        (other | {"split": "test"}, [["test"]]),
+        (single | {"split": "test"}, [["test"]]),
         (
             two | {"configuration": "three"},
             "error: owner/two: BuilderConfig 'three' not found. Available: ['one', 'two']",
         ),
         (two, "error: owner/two: Config name is missing. Please pick one among the available configs: ['one', 'two']"),
-        (other | {"split": "dev"}, "error: owner/books has no split 'dev'; it has train, test"),
+        (single | {"split": "dev"}, "error: owner/books has no split 'dev'; it has train, test"),
         (
-            other | {"text_column": "content"},
+            single | {"text_column": "content"},
             "error: owner/books: data/train-00000-of-00003.parquet has no column 'content'; it has text, number",
         ),
         (
-            other | {"text_column": "number"},
+            single | {"text_column": "number"},
             "error: owner/books: data/train-00000-of-00003.parquet: column 'number' holds int, not text",
         ),
-        (other | {"repository": "owner/script"}, "error: owner/script: Dataset scripts are no longer supported"),
-        (other | {"repository": "owner/damaged"}, "error: owner/damaged: train.parquet cannot be read ("),
-        (other | {"repository": "owner/none"}, "error: owner/none: "),
+        (
+            single | {"repository": "owner/script"},
+            "error: owner/script: Dataset scripts are no longer supported",
+        ),
+        (single | {"repository": "owner/damaged"}, "error: owner/damaged: train.parquet cannot be read ("),
+        (single | {"repository": "owner/none"}, "error: owner/none: "),
     ]
-    found = client(hub, cache, READ_EACH, *([definition] for definition, _ in cases))
-    for (_, expected), result in zip(cases, found, strict=True):
+    results = client(hub, cache, READ_EACH, *([definition] for definition, _ in cases))
+    for (_, expected), result in zip(cases, results, strict=True):
         if isinstance(expected, list):
             assert result[0] == expected[0]
         else:
@@ -280,9 +285,9 @@ def test_configurations_splits_and_columns(hub, cache):
 def test_only_the_files_needed_are_fetched(hub, cache):
     repository = books(hub)
     definition = {"repository": "owner/books", "revision": repository.head, "max_documents": 7}
-    texts, about = client(hub, cache, READ, definition)
+    texts, record = client(hub, cache, READ, definition)
     assert texts == ALL[:7]
-    assert [file["name"] for file in about["files"]] == [f"data/train-0000{i}-of-00003.parquet" for i in (0, 1)]
+    assert [file["name"] for file in record["files"]] == [f"data/train-0000{i}-of-00003.parquet" for i in (0, 1)]
     assert len(hub.requests("GET", "/storage/")) == 2
     client(hub, cache, READ, definition | {"max_documents": 11})  # another run
     assert len(hub.requests("GET", "/storage/")) == 3
@@ -291,15 +296,15 @@ def test_only_the_files_needed_are_fetched(hub, cache):
 def test_shards_are_disjoint_and_complete(hub, cache):
     repository = books(hub)
     definition = {"repository": "owner/books", "revision": repository.head}
-    cases = [(number, of, most) for of in (2, 3, 4) for number in range(of) for most in (None, 8)]
-    given = [[definition | ({"max_documents": most} if most else {}), number, of] for number, of, most in cases]
-    found = {case: texts for case, (texts, _) in zip(cases, client(hub, cache, READ_EACH, *given), strict=True)}
-    for of in (2, 3, 4):
-        shards = [found[number, of, None] for number in range(of)]
+    cases = [(number, count, limit) for count in (2, 3, 4) for number in range(count) for limit in (None, 8)]
+    calls = [[definition | {"max_documents": limit}, number, count] for number, count, limit in cases]
+    shard_texts = {case: texts for case, (texts, _) in zip(cases, client(hub, cache, READ_EACH, *calls), strict=True)}
+    for count in (2, 3, 4):
+        shards = [shard_texts[number, count, None] for number in range(count)]
         assert sorted(chain(*shards)) == sorted(ALL)
-        limited = [found[number, of, 8] for number in range(of)]
+        limited = [shard_texts[number, count, 8] for number in range(count)]
         assert len(set(chain(*limited))) == 8
-    assert [found[number, 3, None] for number in range(3)] == TEXTS  # whole files
+    assert [shard_texts[number, 3, None] for number in range(3)] == TEXTS  # whole files
     assert sorted(chain(*limited)) == sorted(ALL[:8])  # of 4, too many to deal out three files
 
 
@@ -307,19 +312,19 @@ def test_shuffling_is_seeded(hub, cache):
     repository = books(hub)
     shuffles = [{"seed": seed, "buffer": buffer} for seed, buffer in ((1, 100), (1, 100), (2, 100), (1, 2))]
     definition = {"repository": "owner/books", "revision": repository.head}
-    given = [[definition | {"shuffle": shuffle}] for shuffle in shuffles]
-    one, again, other, small = (texts for texts, _ in client(hub, cache, READ_EACH, *given))
-    assert one == again
-    assert len({tuple(texts) for texts in (ALL, one, other, small)}) == 4
-    assert all(sorted(texts) == sorted(ALL) for texts in (one, other, small))
+    calls = [[definition | {"shuffle": shuffle}] for shuffle in shuffles]
+    first, again, other_seed, small_buffer = (texts for texts, _ in client(hub, cache, READ_EACH, *calls))
+    assert first == again
+    assert len({tuple(texts) for texts in (ALL, first, other_seed, small_buffer)}) == 4
+    assert all(sorted(texts) == sorted(ALL) for texts in (first, other_seed, small_buffer))
 
 
 def test_shuffling_fetches_one_file_at_a_time(hub, cache):
     repository = books(hub)
     shuffle = {"seed": 1, "buffer": 2}
     definition = {"repository": "owner/books", "revision": repository.head, "shuffle": shuffle, "max_documents": 3}
-    texts, about = client(hub, cache, READ, definition)
-    assert (len(texts), len(about["files"]), len(hub.requests("GET", "/storage/"))) == (3, 1, 1)
+    texts, record = client(hub, cache, READ, definition)
+    assert (len(texts), len(record["files"]), len(hub.requests("GET", "/storage/"))) == (3, 1, 1)
 
 
 @pytest.mark.parametrize("moment", [("HEAD", "README.md"), ("GET", "/tree/"), ("POST", "/paths-info/")])
@@ -328,9 +333,9 @@ def test_a_branch_that_moves_meanwhile_gives_no_mixture(hub, cache, moment):
     old = repository.head
     newer = {path: parquet(["new"]) for path in repository.commits[old]}
     hub.fail(*moment, Do(lambda: repository.commit(newer)))
-    texts, about = client(hub, cache, READ, {"repository": "owner/books", "revision": "main"})
+    texts, record = client(hub, cache, READ, {"repository": "owner/books", "revision": "main"})
     assert repository.head != old
-    assert (texts, about["commit"]) == (ALL, old)
+    assert (texts, record["commit"]) == (ALL, old)
 
 
 def test_a_commit_that_vanishes_is_an_error(hub, cache):
@@ -379,11 +384,11 @@ def test_a_tokenizer_in_parts_is_put_together(hub, cache):
     hub.add("models", "owner/damaged", parts | {"vocab.json": b"{"})
     hub.add("models", "owner/none", {"config.json": b"{}"})
     code = """
-from scripts.corpus.tokenizer import fetch_tokenizer
+from lm_saturation.text.make_tokenizers import fetch_tokenizer
 def make(name):
-    tokenizer, about = fetch_tokenizer(name, "main", "tokenizer.json")
-    return tokenizer.to_str(), [file["name"] for file in about["files"]]
-print(json.dumps([answer(lambda: make(name)) for name in given]))
+    tokenizer, record = fetch_tokenizer(name, "main", "tokenizer.json")
+    return tokenizer.to_str(), [file["name"] for file in record["files"]]
+print(json.dumps([answer(lambda: make(name)) for name in arguments]))
 """
     (made, names), damaged, none = client(hub, cache, code, "owner/parts", "owner/damaged", "owner/none")
     tokenizer = Tokenizer.from_str(made)

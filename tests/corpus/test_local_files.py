@@ -1,13 +1,15 @@
 import gzip
 import json
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from scripts.common.jobs import InputError
-from scripts.corpus.local_files import find_files, read_documents
+from lm_saturation.errors import InputError
+from lm_saturation.text.local_files import find_files, read_documents
+from lm_saturation.text.sources.local import Local
 
 DOCUMENTS = ["first\ntext", "zwölf Boxkämpfer, 𝔘𝔫𝔦𝔠𝔬𝔡𝔢", "", "last"]
 
@@ -59,12 +61,12 @@ def test_several_archives_in_one_file(tmp_path):
 def test_documents_of_a_text_file(tmp_path, documents, expected, end):
     path = tmp_path / "a.txt"
     path.write_bytes(end.join(["a", "b", "", "c"]).encode())
-    found = read(path, documents=documents)
-    assert len(found) == 1 if expected == 1 else found == expected
+    texts = read(path, documents=documents)
+    assert len(texts) == 1 if expected == 1 else texts == expected
 
 
 def test_characters_and_line_ends_across_chunks(tmp_path, monkeypatch):
-    monkeypatch.setattr("scripts.corpus.local_files.CHUNK", 3)
+    monkeypatch.setattr("lm_saturation.text.local_files.CHUNK", 3)
     path = tmp_path / "a.txt"
     path.write_bytes("ä𝔘\r\n\r\nßé\r\n\r\nx".encode())
     assert read(path) == ["ä𝔘\r\n\r\nßé\r\n\r\nx"]
@@ -80,7 +82,7 @@ def test_other_encodings(tmp_path):
 
 
 def test_position_of_a_wrong_byte(tmp_path, monkeypatch):
-    monkeypatch.setattr("scripts.corpus.local_files.CHUNK", 4)
+    monkeypatch.setattr("lm_saturation.text.local_files.CHUNK", 4)
     path = tmp_path / "a.txt"
     path.write_bytes("ääää".encode() + b"\xff")
     with pytest.raises(InputError, match="byte 8 is not utf-8"):
@@ -149,3 +151,88 @@ def test_finding_files(tmp_path, monkeypatch):
     ):
         with pytest.raises(InputError, match=message):
             find_files([wrong])
+
+
+@pytest.mark.parametrize("name", [b"notes {draft}.txt", b"<a>.txt", b"caf\xe9.txt"])
+def test_names_that_cannot_be_tracked_are_a_line(tmp_path, name):
+    (tmp_path / os.fsdecode(name)).write_text("text")
+    with pytest.raises(InputError, match="a name that cannot be an input of jobs") as error:
+        Local(source="local", paths=[str(tmp_path)]).check()
+    str(error.value).encode()  # can be printed
+
+
+def test_links_are_followed_and_do_not_lead_round(tmp_path):
+    texts, elsewhere = tmp_path / "texts", tmp_path / "elsewhere"
+    for file in (texts / "a.txt", texts / "below" / "b.txt", elsewhere / "deep" / "c.txt", elsewhere / "d.txt"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("text")
+    (texts / "linked").symlink_to(elsewhere)
+    (texts / "again").symlink_to(elsewhere)
+    (texts / "below" / "up").symlink_to(texts)
+    (texts / "e.txt").symlink_to(elsewhere / "d.txt")
+    (texts / ".hidden").symlink_to(tmp_path)
+    found = find_files([str(texts)])
+    names = ["a.txt", "again/d.txt", "again/deep/c.txt", "below/b.txt", "e.txt"]
+    assert found == [str(texts / name) for name in names]
+
+
+def test_what_cannot_be_found_is_not_left_out_silently(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nothing.txt")
+    with pytest.raises(InputError, match=r"gone\.txt: a link that leads nowhere"):
+        find_files([str(tmp_path)])
+    (tmp_path / "gone.txt").unlink()
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def refusing(path):  # tests may run as root, who may read all
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(InputError, match=r"closed: cannot be read \(Permission denied\)"):
+        find_files([str(tmp_path)])
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [("TXT.GZ", gzip.compress), ("Txt.Zst", zstandard.compress)])
+def test_suffixes_in_capitals_are_decompressed(tmp_path, suffix, pack):
+    path = tmp_path / f"A.{suffix}"
+    path.write_bytes(pack(b"text"))
+    assert find_files([str(tmp_path)]) == [str(path)]
+    assert read(path) == ["text"]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 1 << 20])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_a_byte_order_mark_is_no_text(tmp_path, monkeypatch, encoding, chunk):
+    monkeypatch.setattr("lm_saturation.text.local_files.CHUNK", chunk)
+    path = tmp_path / "a.txt"
+    path.write_bytes("\ufeffA\ufeffb".encode(encoding))
+    assert read(path, encoding=encoding) == ["A\ufeffb"]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())], ids=str
+)
+def test_every_type_of_text_in_parquet(tmp_path, kind):
+    column = pa.array(["one", None, "zwölf", "one"])
+    pq.write_table(
+        pa.table({"text": column.dictionary_encode() if "dict" in str(kind) else column.cast(kind)}),
+        tmp_path / "a.parquet",
+    )
+    assert read(tmp_path / "a.parquet") == ["one", "", "zwölf", "one"]
+
+
+def test_text_in_parquet_that_is_not_utf8_is_named(tmp_path):
+    bad = pa.array([b"fine", b"caf\xe9"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"text": bad}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"a\.parquet: column 'text', row 2: byte 3 is not UTF-8$"):
+        read(tmp_path / "a.parquet")
+
+
+def test_json_nested_too_deeply_is_named(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "fine"}\n{"text": "a", "more": ' + 100_000 * "[" + 100_000 * "]" + "}\n")
+    with pytest.raises(InputError, match=r"a\.jsonl: line 2 is JSON nested too deeply to be read$"):
+        read(path)

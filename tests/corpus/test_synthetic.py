@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from scripts.corpus.synthetic import SyntheticLanguage
+from lm_saturation.text.synthetic_language import SyntheticLanguage
 
 
 @pytest.mark.parametrize(("vocabulary_size", "rank"), [(2, 1), (12, 4), (50, 20), (200, 17), (30, 28)])

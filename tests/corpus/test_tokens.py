@@ -4,13 +4,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-from scripts.common.jobs import InputError
-from scripts.common.token_files import open_tokens
-from scripts.common.tokenizer_files import continuing, load_tokenizer, vocabulary_size
-from scripts.corpus.corpus import cut, write_corpus
-from scripts.corpus.tokenizer import train_tokenizer
+from lm_saturation.errors import InputError
+from lm_saturation.text.corpus import cut_pieces, write_corpus
+from lm_saturation.text.make_tokenizers import train_tokenizer
+from lm_saturation.text.sources.tokenizers import LocalTokenizer, TrainedTokenizer
+from lm_saturation.text.token_files import open_tokens
+from lm_saturation.text.tokenizers import continuing, load_tokenizer, vocabulary_size
 
 PYTHIA = Path(__file__).resolve().parents[3] / "shared" / "data" / "pythia-tokenizer.json"
 TEXTS = ["The cat sat on the mat.\nThe cat sat.", "Zwölf Boxkämpfer jagen Viktor.", "the end"]
@@ -33,12 +34,12 @@ def tokens_of(run_script, corpus, tokenizer, tmp_path, max_tokens=None, shard=0,
     return open_tokens(tmp_path / "t.json")
 
 
-def run_tokenizer(run_script, tmp_path, definition, corpora=(), local=()):
+def run_tokenizer(run_script, tmp_path, source, corpora=()):
     run_script(
         "corpus/tokenizer.py",
-        input={"corpora": list(corpora), "local": local},
+        input={"corpora": list(corpora), "local": source.input_files()},
         output={"tokenizer": tmp_path / "tokenizer.json", "record": tmp_path / "tokenizer.record.json"},
-        params={"definition": definition},
+        params={"source": source},
         wildcards={"tokenizer": "t"},
     )
     return json.loads((tmp_path / "tokenizer.record.json").read_text())
@@ -49,8 +50,8 @@ def documents_of(tokens):
 
 
 def test_trained_tokenizer_round_trip(run_script, corpus, tmp_path):
-    definition = {"source": "train", "algorithm": "byte-bpe", "vocabulary_size": 280, "corpora": ["c"]}
-    record = run_tokenizer(run_script, tmp_path, definition, corpora=[str(corpus)])
+    source = TrainedTokenizer(source="train", vocabulary_size=280, corpora=["c"])
+    record = run_tokenizer(run_script, tmp_path, source, corpora=[str(corpus)])
     assert (record["tokenizer"], record["vocabulary_size"]) == ("t", 280)
     tokens = tokens_of(run_script, corpus, tmp_path / "tokenizer.json", tmp_path)
     assert tokens.vocabulary_size == 280
@@ -59,19 +60,19 @@ def test_trained_tokenizer_round_trip(run_script, corpus, tmp_path):
     assert [tokenizer.decode(ids) for ids in documents_of(tokens)] == TEXTS
 
 
-@pytest.mark.parametrize("most", [1, 9, 10, 11, 10**6])
-def test_most_tokens_cut_exactly(run_script, corpus, tmp_path, most):
+@pytest.mark.parametrize("maximum", [1, 9, 10, 11, 10**6])
+def test_maximum_tokens_cut_exactly(run_script, corpus, tmp_path, maximum):
     train_tokenizer("byte-bpe", 280, [str(corpus)]).save(str(tmp_path / "tokenizer.json"))
-    whole = tokens_of(run_script, corpus, tmp_path / "tokenizer.json", tmp_path).ids.tolist()
-    tokens = tokens_of(run_script, corpus, tmp_path / "tokenizer.json", tmp_path, max_tokens=most)
-    assert tokens.ids.tolist() == whole[:most]
+    uncut = tokens_of(run_script, corpus, tmp_path / "tokenizer.json", tmp_path).ids.tolist()
+    tokens = tokens_of(run_script, corpus, tmp_path / "tokenizer.json", tmp_path, max_tokens=maximum)
+    assert tokens.ids.tolist() == uncut[:maximum]
     assert tokens.ends[-1] == len(tokens.ids)
     assert len(set(tokens.ends.tolist())) == len(tokens.ends)  # no empty document where it was cut
     warned = "asked for 1000000 tokens; the text gave" in (tmp_path / "script.log").read_text()
-    assert warned == (most > len(whole))
+    assert warned == (maximum > len(uncut))
 
 
-def test_most_tokens_are_shared_by_the_shards(run_script, corpus, tmp_path):
+def test_maximum_tokens_are_shared_by_the_shards(run_script, corpus, tmp_path):
     train_tokenizer("byte-bpe", 280, [str(corpus)]).save(str(tmp_path / "tokenizer.json"))
     shards = [tokens_of(run_script, corpus, tmp_path / "tokenizer.json", tmp_path, 8, shard, 3) for shard in range(3)]
     assert [len(tokens.ids) for tokens in shards] == [3, 3, 2]
@@ -86,7 +87,7 @@ def test_an_empty_shard_has_no_tokens(run_script, corpus, tmp_path):
 
 
 def sentencepiece(**changes):
-    """A tokenizer built as Llama-2's is: a space put before, spaces as a letter, merges over the whole text."""
+    """A tokenizer built as Llama-2's is: a space put before, spaces as a letter, merges over the uncut text."""
     vocabulary = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "a", "b", "c", "."]
     merges = [("▁", "a"), ("▁", "b"), ("a", "b"), ("▁", "▁"), ("▁a", "b"), ("ab", "c"), ("▁▁", "▁▁"), ("c", ".")]
     vocabulary += ["".join(pair) for pair in merges]
@@ -114,14 +115,34 @@ PREFIXING = {
     st.integers(5, 20),
     st.sampled_from(sorted(PREFIXING)),
 )
-def test_a_document_in_pieces_has_the_tokens_of_the_whole(parts, longest, kind):
+def test_a_document_in_pieces_has_the_tokens_of_the_uncut_text(parts, longest, kind):
     text = "b abc\na ".join(["ab", *parts])  # so that a safe place is never far
     tokenizer = PREFIXING[kind]
-    further = continuing(tokenizer)
-    first, *rest = cut([text], longest)
+    continuing_tokenizer = continuing(tokenizer)
+    first, *rest = cut_pieces([text], longest)
     assert rest
-    ids = tokenizer.encode(first).ids + [token for piece in rest for token in further.encode(piece).ids]
+    ids = tokenizer.encode(first).ids + [token for piece in rest for token in continuing_tokenizer.encode(piece).ids]
     assert ids == tokenizer.encode(text).ids
+
+
+O200K = Regex(  # of GPT-4o, openai/tiktoken
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.sampled_from(["ab", "Ab", ".", "/", " ", "\n", "\n/", ";\n//", "\r\n", "1", "'s", "ä"]), max_size=40),
+    st.integers(13, 30),
+)
+def test_no_cut_is_inside_what_o200k_keeps_together(parts, longest):
+    text = "b abc\na ".join(["ab", *parts])
+    pieces = list(cut_pieces([text], longest))
+    split = pre_tokenizers.Split(O200K, "isolated")
+    whole = [word for word, _ in split.pre_tokenize_str(text)]
+    assert [word for piece in pieces for word, _ in split.pre_tokenize_str(piece)] == whole
 
 
 def test_only_what_prefixes_is_changed():
@@ -134,24 +155,25 @@ def test_long_documents_of_a_prefixing_tokenizer(run_script, tmp_path):
     text = "abc. ab\nabc  a.\n\n" * 100_000
     sentencepiece().save(str(tmp_path / "tokenizer.json"))
     write_corpus("c", [["a"], [text], ["b c"]], tmp_path / "c.parquet")
-    found = documents_of(tokens_of(run_script, tmp_path / "c.parquet", tmp_path / "tokenizer.json", tmp_path))
-    assert found == [sentencepiece().encode(document).ids for document in ("a", text, "b c")]
-    assert len(list(cut([text]))) > 1
+    documents = documents_of(tokens_of(run_script, tmp_path / "c.parquet", tmp_path / "tokenizer.json", tmp_path))
+    assert documents == [sentencepiece().encode(document).ids for document in ("a", text, "b c")]
+    assert len(list(cut_pieces([text]))) > 1
 
 
 def test_pieces_of_a_document_are_joined(run_script, tmp_path, monkeypatch):
     text = "\n".join(f"line {i} of the text" for i in range(500))
-    write_corpus("c", [[text], ["other"]], tmp_path / "whole.parquet")
+    write_corpus("c", [[text], ["other"]], tmp_path / "uncut.parquet")
     cut_at = text.index("\n", 4000) + 1
     monkeypatch.setattr(
-        "scripts.corpus.corpus.cut", lambda pieces: filter(None, ["".join(pieces)[:cut_at], "".join(pieces)[cut_at:]])
+        "lm_saturation.text.corpus.cut_pieces",
+        lambda pieces: filter(None, ["".join(pieces)[:cut_at], "".join(pieces)[cut_at:]]),
     )
     write_corpus("c", [[text], ["other"]], tmp_path / "cut.parquet")
-    train_tokenizer("byte-bpe", 300, [str(tmp_path / "whole.parquet")]).save(str(tmp_path / "tokenizer.json"))
-    whole = documents_of(tokens_of(run_script, tmp_path / "whole.parquet", tmp_path / "tokenizer.json", tmp_path))
+    train_tokenizer("byte-bpe", 300, [str(tmp_path / "uncut.parquet")]).save(str(tmp_path / "tokenizer.json"))
+    uncut = documents_of(tokens_of(run_script, tmp_path / "uncut.parquet", tmp_path / "tokenizer.json", tmp_path))
     pieces = documents_of(tokens_of(run_script, tmp_path / "cut.parquet", tmp_path / "tokenizer.json", tmp_path))
-    assert whole == pieces
-    assert len(whole) == 2
+    assert uncut == pieces
+    assert len(uncut) == 2
 
 
 def test_words(run_script, corpus, tmp_path):
@@ -168,8 +190,7 @@ def test_truncation_of_a_local_tokenizer_is_switched_off(corpus, tmp_path, run_s
     tokenizer.enable_truncation(3)
     tokenizer.enable_padding(length=50)
     tokenizer.save(str(tmp_path / "mine.json"))
-    definition = {"source": "local", "path": "mine.json"}
-    run_tokenizer(run_script, tmp_path, definition, local=str(tmp_path / "mine.json"))
+    run_tokenizer(run_script, tmp_path, LocalTokenizer(source="local", path=str(tmp_path / "mine.json")))
     tokens = tokens_of(run_script, corpus, tmp_path / "tokenizer.json", tmp_path)
     assert Tokenizer.from_file(str(tmp_path / "tokenizer.json")).decode(documents_of(tokens)[0]) == TEXTS[0]
 

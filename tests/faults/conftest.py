@@ -6,9 +6,9 @@ from tests.hub_server import HubServer
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory):
+def finished(tmp_path_factory):
     """A copy of the project with the results of a run that nothing disturbed: look, do not touch."""
-    return made_once(tmp_path_factory, "whole", lambda to: snakemake(configure(to), "--cores", "2", *ARGUMENTS))
+    return made_once(tmp_path_factory, "finished", lambda to: snakemake(configure(to), "--cores", "2", *ARGUMENTS))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 Elsewhere: text files that change (tests/workflow/test_workflow.py), damaged caches (tests/corpus/test_hub.py),
 a download that would not fit (tests/checkpoints/test_download.py), a damaged state of a training
-(tests/checkpoints/test_unfinished.py).
+(tests/training/test_resumable_run.py).
 """
 
 import random
@@ -13,8 +13,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from scripts.common.errors import InputError
-from scripts.common.seals import check_seals
+from lm_saturation.errors import InputError
+from lm_saturation.io.checksums import verify_checksums
 from tests.conftest import results_of, snakemake
 from tests.faults.tiny import ARGUMENTS, RESULTS
 
@@ -39,13 +39,13 @@ def small_disk(folder, kilobytes):
 
 
 def errors(output):
-    """What the scripts said on the screen, a line each."""
+    """The error lines that the scripts printed."""
     return re.findall(r"^error: .*", output, re.MULTILINE)
 
 
 @needs_mounts
-def test_a_full_disk_stops_jobs_with_a_line_and_loses_nothing(tiny, whole):
-    sizes = {name: len(data) // 1024 + 4 for name, data in results_of(whole, RESULTS).items()}
+def test_a_full_disk_stops_jobs_with_one_line_and_loses_nothing(tiny, finished):
+    sizes = {name: len(data) // 1024 + 4 for name, data in results_of(finished, RESULTS).items()}
     needed = sum(sizes.values())
     with small_disk(tiny / RESULTS, needed // 10) as remount:
         stopped = []
@@ -60,11 +60,11 @@ def test_a_full_disk_stops_jobs_with_a_line_and_loses_nothing(tiny, whole):
         assert len(set(stopped)) >= 3, stopped  # stages differ
         remount(f"size={4 * needed}k")
         snakemake(tiny, "--cores", "2", "--no-hooks", *ARGUMENTS)
-        assert results_of(tiny, RESULTS) == results_of(whole, RESULTS)
+        assert results_of(tiny, RESULTS) == results_of(finished, RESULTS)
 
 
 @needs_mounts
-def test_a_read_only_disk_is_said_in_a_line(tiny, whole):
+def test_a_read_only_disk_is_one_line(tiny, finished):
     with small_disk(tiny / RESULTS, 500_000) as remount:
         snakemake(tiny, "--cores", "2", f"{RESULTS}/corpus/tokens/synthetic/words/0.json", *ARGUMENTS[-2:])
         remount("ro")
@@ -72,30 +72,30 @@ def test_a_read_only_disk_is_said_in_a_line(tiny, whole):
         assert "Read-only file system" in output
         remount("rw")
         snakemake(tiny, "--cores", "2", *ARGUMENTS)
-        assert results_of(tiny, RESULTS) == results_of(whole, RESULTS)
+        assert results_of(tiny, RESULTS) == results_of(finished, RESULTS)
 
 
-def test_any_flipped_bit_and_any_cut_is_noticed(whole, tmp_path):
+def test_any_flipped_bit_and_any_cut_is_noticed(finished, tmp_path):
     """In every file of the results that a rule reads."""
-    chosen = random.Random(0)
+    rng = random.Random(0)
     folder = tmp_path / "results"
-    shutil.copytree(whole / RESULTS, folder)
+    shutil.copytree(finished / RESULTS, folder)
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    sealed = [path for path in files if path.with_name(f".{path.name}.sha256").exists()]
+    checksummed = [path for path in files if path.with_name(f".{path.name}.sha256").exists()]
     trained = folder / "checkpoints" / "tiny" / "d16" / "0"
-    assert {path.suffix for path in sealed} >= {".json", ".parquet", ".csv", ".bin"}
-    assert [path for path in files if path not in sealed and trained not in path.parents] == []
-    check_seals(sealed)
-    check_seals(trained)
-    for path in [*sealed, *trained.rglob("*.safetensors"), *trained.rglob("*.json")]:
+    assert {path.suffix for path in checksummed} >= {".json", ".parquet", ".csv", ".bin"}
+    assert [path for path in files if path not in checksummed and trained not in path.parents] == []
+    verify_checksums(checksummed)
+    verify_checksums(trained)
+    for path in [*checksummed, *trained.rglob("*.safetensors"), *trained.rglob("*.json")]:
         judged = trained if trained in path.parents else path
         data = path.read_bytes()
-        place = chosen.randrange(len(data)) if data else 0
-        flipped = data[:place] + bytes([(data[place] if data else 0) ^ 1 << chosen.randrange(8)]) + data[place + 1 :]
+        place = rng.randrange(len(data)) if data else 0
+        flipped = data[:place] + bytes([(data[place] if data else 0) ^ 1 << rng.randrange(8)]) + data[place + 1 :]
         for damaged in (flipped, data[:place] if data else b"more"):
             path.write_bytes(damaged)
             with pytest.raises(InputError, match="its sha256 is not the one it was written with; delete it and run ag"):
-                check_seals([judged])
+                verify_checksums([judged])
         path.write_bytes(data)
 
 
@@ -107,9 +107,9 @@ def test_any_flipped_bit_and_any_cut_is_noticed(whole, tmp_path):
         ("checkpoints/tiny/d16/0/step10/model.safetensors", ["-R", "checkpoint_metrics"]),
     ],
 )
-def test_what_was_altered_is_named_by_its_reader_and_made_again(whole, tmp_path, name, again):
+def test_what_was_altered_is_named_by_its_reader_and_made_again(finished, tmp_path, name, again):
     project = tmp_path / "project"
-    shutil.copytree(whole, project)
+    shutil.copytree(finished, project)
     path = project / RESULTS / name
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 4
@@ -120,4 +120,4 @@ def test_what_was_altered_is_named_by_its_reader_and_made_again(whole, tmp_path,
     assert set(errors(output)) == {f"error: {damaged}"}
     shutil.rmtree(changed) if changed.is_dir() else changed.unlink()
     snakemake(project, "--cores", "2", str(changed.relative_to(project)), *ARGUMENTS)
-    assert results_of(project, RESULTS) == results_of(whole, RESULTS)
+    assert results_of(project, RESULTS) == results_of(finished, RESULTS)

@@ -2,7 +2,7 @@
 
 Elsewhere: damaged archives and encodings (tests/corpus/test_local_files.py), tokenizers that are none
 (tests/corpus/test_tokens.py), weights one by one (tests/metrics/test_forward.py), states of a stranger
-(tests/checkpoints/test_unfinished.py), every key of the config (tests/workflow/test_configuration.py).
+(tests/training/test_resumable_run.py), every key of the config (tests/workflow/test_configuration.py).
 """
 
 import json
@@ -14,12 +14,14 @@ import torch
 import yaml
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-from scripts.common.errors import InputError
-from scripts.common.hub_files import list_files
-from scripts.common.tables import read_table
-from scripts.common.token_files import open_tokens
-from scripts.common.tokenizer_files import load_tokenizer
-from scripts.workflow.plan import ROOT, plan
+from lm_saturation.errors import InputError
+from lm_saturation.io.hub import list_files
+from lm_saturation.io.tables import read_table
+from lm_saturation.text.sources.local import Local
+from lm_saturation.text.sources.tokenizers import TrainedTokenizer
+from lm_saturation.text.token_files import open_tokens
+from lm_saturation.text.tokenizers import load_tokenizer
+from lm_saturation_workflow.plan import ROOT, plan
 from tests.checkpoints.tiny import files_of, write_files
 from tests.conftest import snakemake
 from tests.faults.tiny import RESULTS, configure
@@ -28,7 +30,7 @@ SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1, "i
 
 
 def refusal(tmp_path, **sections):
-    """What is said of a configuration, in one line."""
+    """The one line that refuses a configuration."""
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(sections, allow_unicode=True))
     with pytest.raises(SystemExit) as caught:
         plan(tmp_path / "config.yaml")
@@ -39,7 +41,7 @@ def refusal(tmp_path, **sections):
 
 
 TRAINED = {"source": "train", "corpus": "python-docs", "tokenizer": "bpe-2k", "steps": [0, 1]}
-SIZE = {"width": 16, "layers": 1, "heads": 1, "learning_rate": 0.01}
+SIZE = {"width": 16, "layers": 1, "attention_heads": 1, "learning_rate": 0.01}
 
 
 @pytest.mark.parametrize(
@@ -91,24 +93,23 @@ def test_a_hash_that_is_a_path_is_refused(hub, monkeypatch, tmp_path):
         list_files("owner/name", "model", "main")
 
 
-def tokens_of(run_script, tmp_path, text, **definition):
+def tokens_of(run_script, tmp_path, text):
     """The tokens of a text, through the scripts of the rules, with a tokenizer of 300 tokens made from it."""
     (tmp_path / "text.txt").write_text(text, encoding="utf-8")
     table, tokenizer = tmp_path / "0.parquet", tmp_path / "tokenizer.json"
-    whole = {"source": "local", "text_column": "text", "documents": "file", "encoding": "utf-8", **definition}
+    paths = [str(tmp_path / "text.txt")]
     run_script(
         "corpus/corpus.py",
-        input=[tmp_path / "text.txt"],
+        input=paths,
         output={"table": str(table), "record": str(tmp_path / "text.json")},
-        params={"definition": whole, "shards": 1},
+        params={"source": Local(source="local", paths=paths), "shards": 1},
         wildcards={"corpus": "x", "shard": "0"},
     )
-    trained = {"source": "train", "algorithm": "byte-bpe", "vocabulary_size": 300}
     run_script(
         "corpus/tokenizer.py",
         input={"corpora": [str(table)], "local": []},
         output={"tokenizer": str(tokenizer), "record": str(tmp_path / "record.json")},
-        params={"definition": trained},
+        params={"source": TrainedTokenizer(source="train", vocabulary_size=300, corpora=["x"])},
         wildcards={"tokenizer": "x"},
     )
     outputs = {name: str(tmp_path / f"tokens{suffix}") for name, suffix in (("ids", ".bin"), ("ends", ".ends.bin"))}
@@ -127,12 +128,12 @@ def test_a_document_of_50_megabytes(run_script, tmp_path):
     tokenizer, tokens = tokens_of(run_script, tmp_path, text)
     assert len(tokens.ends) == 1
     assert tokenizer.decode(tokens.ids[:200].tolist()) == text[: len(tokenizer.decode(tokens.ids[:200].tolist()))]
-    whole = tokenizer.encode(text[:500_000], add_special_tokens=False).ids
-    assert tokens.ids[: len(whole) - 10].tolist() == whole[:-10]
+    first = tokenizer.encode(text[:500_000], add_special_tokens=False).ids
+    assert tokens.ids[: len(first) - 10].tolist() == first[:-10]
 
 
 def with_text(project, text, name="a b ü.txt", **definition):
-    """The tiny configuration with a text of one's own in the place of the synthetic one."""
+    """The tiny configuration with this text in the place of the synthetic one."""
     (project / "my texts").mkdir()
     (project / "my texts" / name).write_text(text, encoding="utf-8")
     config = yaml.safe_load((project / "config" / "tiny.yaml").read_text())
@@ -199,15 +200,15 @@ def test_hostile_checkpoints_stop_their_own_jobs(tiny, tmp_path):
         path for path in tmp_path.rglob("*") if not {RESULTS.split("/")[0], "logs", ".snakemake"} & set(path.parts)
     }
     output = run(tiny, "saturation")
-    found = set(re.findall("^error: .*", output, re.MULTILINE))
-    assert len(found) == 4, found
+    lines = set(re.findall("^error: .*", output, re.MULTILINE))
+    assert len(lines) == 4, lines
     for name, words in (
         ("nan", "not finite"),
         ("pickle", "pickle"),
         ("narrow", "another tokenizer"),
         ("code", "run.py|code"),
     ):
-        assert any(re.search(words, line) and f"/{name}/" in line for line in found), (name, found)
+        assert any(re.search(words, line) and f"/{name}/" in line for line in lines), (name, lines)
     assert (tiny / RESULTS / "metrics" / "tiny" / "good" / "0" / "checkpoint_metrics.parquet").exists()
     assert not executed.exists()
     after = {

@@ -30,7 +30,7 @@ FAULTS = [
 
 @pytest.fixture
 def busy(hub, tmp_path):
-    """A hub that holds all that the configuration asks for, and the configuration."""
+    """A hub that holds all that the configuration names, and the configuration."""
     texts = [f"text {number} of some words that follow each other. " * 20 for number in range(60)]
     hub.add("datasets", "owner/texts", {"README.md": b"", "data/train-00000-of-00001.parquet": parquet(texts)})
     hub.add("models", "owner/tokenizer", {"tokenizer.json": bytes_tokenizer().to_str().encode()})

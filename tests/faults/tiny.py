@@ -22,6 +22,7 @@ def configure(project, **sections):
     config["pathvars"] = {"results": RESULTS, "logs": "logs/tiny"}
     config["ngrams"] = {"corpora": ["synthetic"], "tokenizers": ["words"], "sample_size": 2000, "seeds": [0]}
     config["ngrams"] |= {"min_counts": [], "controls": {"tokenizers": ["words"], "sample_sizes": ["all"], "orders": []}}
+    config["checkpoints"]["suites"] = ["tiny"]  # without controls
     suite = config["suites"]["tiny"]
     suite |= {"corpus": "synthetic", "tokenizer": "words", "steps": [0, 1, 10, 20]}
     del suite["models"]["d32"]
@@ -47,15 +48,15 @@ def unlock(project):
 
 def script_processes(project):
     """The processes that run scripts of rules of this copy of the project: the name of the script by id."""
-    found = {}
+    scripts = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             name = re.search(rb"\.snakemake/scripts/tmp\w+\.(\w+)\.py", (folder / "cmdline").read_bytes())
             if name and (folder / "cwd").readlink() == project:
-                found[int(folder.name)] = name[1].decode()
+                scripts[int(folder.name)] = name[1].decode()
         except OSError:  # it has ended
             continue
-    return dict(sorted(found.items()))
+    return dict(sorted(scripts.items()))
 
 
 def kill(process_ids, number=signal.SIGKILL):

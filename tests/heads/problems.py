@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer, models
 
-from scripts.common.token_files import write_tokens
-from scripts.heads.frozen import HeadStates
+from lm_saturation.heads.states import HeadStates
+from lm_saturation.text.token_files import write_tokens
 from tests.metrics.models import tiny_model
 
 VOCABULARY = 60
@@ -27,7 +27,7 @@ def problem(tokens=4000, size=20, width=8, rank=None, seed=0, scale=1.0):
 
 
 def frozen_problem(tokens=600, size=20, width=8, seed=0, bias=False):
-    """The same as HeadStates of sequences of 20 tokens; the pretrained head is a little off the true one."""
+    """The same as HeadStates of sequences of 20 tokens; the pretrained head is near the true one."""
     states, next_tokens, head = problem(tokens, size, width, seed=seed)
     off = torch.from_numpy(np.random.default_rng(seed + 1).standard_normal(head.shape)) * 0.1
     offset = torch.from_numpy(np.random.default_rng(seed + 2).standard_normal(size)).float() if bias else None

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from scripts.common.head_loss import residuals
-from scripts.heads.head import head_logits, loss_and_gradients, token_losses
+from lm_saturation.heads.factored_head import head_logits, loss_and_gradients, token_losses
+from lm_saturation.training.head_loss import residuals
 from tests.heads.problems import problem
 
 
@@ -34,9 +34,9 @@ def test_gradients_are_autograds(rank, biased, chunk, monkeypatch):
     assert loss.item() == pytest.approx(truth.item(), rel=1e-12)
     for gradient, leaf in zip(gradients, leaves, strict=True):
         torch.testing.assert_close(gradient, leaf.grad, rtol=1e-10, atol=1e-12)
-    found = token_losses(states, next_tokens, factors, bias)
-    torch.testing.assert_close(found.nats, cross_entropy(logits, next_tokens, reduction="none").detach())
-    assert torch.equal(found.hits, logits.argmax(1) == next_tokens)
+    losses = token_losses(states, next_tokens, factors, bias)
+    torch.testing.assert_close(losses.nats, cross_entropy(logits, next_tokens, reduction="none").detach())
+    assert torch.equal(losses.hits, logits.argmax(1) == next_tokens)
     torch.testing.assert_close(head_logits(states, factors, bias), logits.detach())
 
 
@@ -46,9 +46,9 @@ def test_in_bfloat16_products_are_rounded_and_sums_are_not():
     exact = loss_and_gradients(states.float(), next_tokens, factors)
     rounded = loss_and_gradients(states.bfloat16(), next_tokens, factors)
     assert rounded[0].item() == pytest.approx(exact[0].item(), rel=0.02)
-    for one, other in zip(rounded[1], exact[1], strict=True):
-        assert one.dtype == torch.float32
-        assert (one - other).norm() < 0.03 * other.norm()
+    for gradient, reference in zip(rounded[1], exact[1], strict=True):
+        assert gradient.dtype == torch.float32
+        assert (gradient - reference).norm() < 0.03 * reference.norm()
 
 
 def test_a_huge_loss_is_exact():

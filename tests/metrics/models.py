@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from scripts.metrics.forward import Task
-from scripts.metrics.sample import Sample
+from lm_saturation.inference.evaluation_sample import EvaluationSample
+from lm_saturation.metrics.evaluation_spec import EvaluationSpec
 
 ROWS = 97  # of the LM head
 COMMON = {
@@ -36,8 +36,10 @@ FAMILIES = {
 
 
 def tiny_model(family="gpt_neox", seed=0, scale=1.0, **changes):
-    """A model of a family; `scale` multiplies its LM head."""
-    settings = {**COMMON, **FAMILIES[family], **changes}
+    """A model of a family; `scale` multiplies its LM head. `max_position_embeddings=None` leaves that out."""
+    settings = {**COMMON, **FAMILIES.get(family, {}), **changes}
+    if settings.get("max_position_embeddings", 0) is None:  # some families name it otherwise, or have no limit
+        del settings["max_position_embeddings"]
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **settings)).eval()
     for parameter in model.parameters():
@@ -49,11 +51,20 @@ def tiny_model(family="gpt_neox", seed=0, scale=1.0, **changes):
 def tiny_sample(sequences=5, length=13, seed=0, first=None, largest=ROWS):
     ids = np.random.default_rng(seed).integers(0, largest, (sequences, length))
     prefix = np.full((sequences, 0 if first is None else 1), first or 0)
-    return Sample(np.hstack([prefix, ids[:, :-1]]), ids[:, 1:], "0" * 64, 3 * ids[:, 1:].size)
+    targets = ids[:, 1:]
+    return EvaluationSample(
+        np.hstack([prefix, ids[:, :-1]]),
+        targets,
+        np.broadcast_to(np.arange(sequences)[:, None], targets.shape),
+        "0" * 64,
+        3 * targets.size,
+    )
 
 
 def tiny_task(vocabulary_size=ROWS, **changes):
-    task = Task(tiny_sample(), np.arange(vocabulary_size), batch_size=2, unargmaxable=False, text=None, first=None)
+    task = EvaluationSpec(
+        tiny_sample(), np.arange(vocabulary_size), batch_size=2, unargmaxable=False, text=None, first=None
+    )
     return replace(task, **changes)
 
 

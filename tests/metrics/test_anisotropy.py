@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from scripts.metrics import blocks
-from scripts.metrics.anisotropy import anisotropy
+from lm_saturation.inference import blocks
+from lm_saturation.metrics.anisotropy import anisotropy
 
 
 def by_pairs(states):

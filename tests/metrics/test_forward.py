@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.common.jobs import InputError
-from scripts.metrics import logits as logits_module
-from scripts.metrics.anisotropy import anisotropy
-from scripts.metrics.effective_rank import effective_rank
-from scripts.metrics.forward import measure
-from scripts.metrics.head_spectrum import head_spectrum
-from scripts.metrics.singular_entropy import singular_entropy
-from scripts.metrics.trunk import decoder_layers, trunk_states
-from tests.metrics.models import FAMILIES, ROWS, FullMemory, tiny_model, tiny_sample, tiny_task
+from lm_saturation.errors import InputError
+from lm_saturation.inference import logits as logits_module
+from lm_saturation.inference.trunk import decoder_layers, trunk_states
+from lm_saturation.metrics.anisotropy import anisotropy
+from lm_saturation.metrics.effective_rank import effective_rank
+from lm_saturation.metrics.head_spectrum import head_spectrum
+from lm_saturation.metrics.measure import measure
+from lm_saturation.metrics.singular_entropy import singular_entropy
+from tests.metrics.models import FAMILIES, GPT2, ROWS, FullMemory, tiny_model, tiny_sample, tiny_task
 
 
 def own_outputs(model, sample):
@@ -232,16 +232,97 @@ def test_states_and_losses_that_are_not_finite():
         measure(model, tiny_task())
 
 
-def test_a_model_that_sees_the_future_is_refused(monkeypatch):
-    """The model's own logits on the first tokens alone differ from those on the whole sequences."""
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("length", [2, 3, 13, 60])
+def test_a_model_that_sees_the_future_is_refused(length, dtype):
+    """BERT reads both ways unless it is made a decoder; there need not be more tokens than are compared."""
+    seeing = tiny_model("bert", hidden_size=64, initializer_range=0.05).to(dtype)
+    with pytest.raises(InputError, match=r"^BertLMHeadModel: it is not causal: "):
+        measure(seeing, tiny_task(sample=tiny_sample(length=length)))
+    blind = tiny_model("bert", is_decoder=True).to(dtype)
+    assert measure(blind, tiny_task(sample=tiny_sample(length=length))).metrics["cross_entropy_nats"] > 0
+
+
+def test_states_that_are_not_the_models_own_are_refused():
     model = tiny_model()
-    layer = decoder_layers(model)[0]
-    original = layer.forward
-    layer.forward = lambda states, **kwargs: original(states + states.mean(1, keepdim=True), **kwargs)
-    ids = torch.from_numpy(tiny_sample(length=60).inputs)
-    monkeypatch.setattr(logits_module, "TOKENS", 20)
-    with pytest.raises(InputError, match="differ from the model's own"):
-        logits_module.check(model, ids, trunk_states(model, ids, 2))
+    ids = torch.from_numpy(tiny_sample().inputs)
+    with pytest.raises(InputError, match="differ from the model's own by"):
+        logits_module.check(model, ids, 1.5 + trunk_states(model, ids, 2))
+
+
+@pytest.mark.parametrize("family", ["gpt_neox", "gpt2", "gemma2"])
+def test_float64_is_measured(family):
+    exact = measure(tiny_model(family).double(), tiny_task()).metrics
+    found = measure(tiny_model(family), tiny_task()).metrics
+    assert exact["dtype"] == "float64"
+    for name in ("cross_entropy_nats", "anisotropy", "singular_entropy"):
+        assert exact[name] == pytest.approx(found[name], rel=1e-4), name
+    loss, _, last = own_outputs(tiny_model(family).double(), tiny_task().sample)
+    assert exact["cross_entropy_nats"] == pytest.approx(loss, abs=1e-5)
+    assert exact["anisotropy"] == pytest.approx(anisotropy(last).raw, abs=1e-9)
+
+
+@pytest.mark.parametrize("sequences", [2, 4, 8])
+def test_as_many_sequences_as_heads_are_not_mixed_up(sequences):
+    """MPT's ALiBi has one entry a head, and none a sequence."""
+    model = tiny_model("mpt", d_model=32, n_heads=4, n_layers=3, max_seq_len=64)
+    task = tiny_task(sample=tiny_sample(sequences=sequences), batch_size=1)
+    assert measure(model, task).metrics["cross_entropy_nats"] == pytest.approx(
+        own_outputs(model, task.sample)[0], abs=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [
+        ("openai-gpt", {**GPT2, "max_position_embeddings": None}),  # layers that return lists
+        (
+            "llama4_text",
+            {
+                "head_dim": 8,
+                "num_key_value_heads": 2,
+                "num_local_experts": 2,
+                "intermediate_size_mlp": 64,
+                "pad_token_id": 0,
+            },
+        ),
+    ],
+)
+def test_kinds_that_do_things_otherwise(family, changes):
+    model, task = tiny_model(family, **changes), tiny_task()
+    ids = torch.from_numpy(np.hstack([task.sample.inputs, task.sample.targets[:, -1:]]))
+    with torch.no_grad():
+        loss = float(model(ids, labels=ids).loss)
+    assert measure(model, task).metrics["cross_entropy_nats"] == pytest.approx(loss, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "message"),
+    [
+        ("xlm", {"emb_dim": 32, "n_heads": 4, "n_layers": 3}, "XLMWithLMHeadModel: .* models of this kind cannot be "),
+        (
+            "xlnet",
+            {"d_model": 32, "n_head": 4, "n_layer": 3, "d_inner": 64, "max_position_embeddings": None},
+            "XLNetLMHeadModel: .*cannot be measured",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_a_line(family, changes, message):
+    with pytest.raises(InputError, match=message) as error:
+        measure(tiny_model(family, **changes), tiny_task())
+    assert "\n" not in str(error.value)
+    assert "positions end" not in str(error.value)
+
+
+def test_a_crash_of_a_model_is_a_line():
+    model = tiny_model()
+
+    def crash(*_args, **_kwargs):
+        raise RuntimeError("two\nlines")
+
+    decoder_layers(model)[1].forward = crash
+    with pytest.raises(InputError, match=r"GPTNeoXForCausalLM: its forward pass failed \(RuntimeError: two lines\)"):
+        measure(model, tiny_task())
 
 
 def test_unargmaxable_tokens_are_counted_on_request():

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from scripts.metrics import head_spectrum as module
-from scripts.metrics.effective_rank import effective_rank
-from scripts.metrics.head_spectrum import head_spectrum
-from scripts.metrics.singular_entropy import singular_entropy
-from scripts.metrics.token_frequency import frequency_correlation
+from lm_saturation.metrics import head_spectrum as module
+from lm_saturation.metrics.effective_rank import effective_rank
+from lm_saturation.metrics.head_spectrum import head_spectrum
+from lm_saturation.metrics.singular_entropy import singular_entropy
+from lm_saturation.metrics.token_frequency import frequency_correlation
 
 
 def random_head(rows, width, seed=0, shift=0.0):

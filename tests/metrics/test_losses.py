@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy as reference
 
-from scripts.metrics import logit_precision as module
-from scripts.metrics.cross_entropy import bits_per_byte, summarise, token_losses
-from scripts.metrics.logit_precision import COLUMNS, logit_precision
+from lm_saturation.metrics import logit_precision as module
+from lm_saturation.metrics.cross_entropy import bits_per_byte, summarise, token_losses
+from lm_saturation.metrics.logit_precision import COLUMNS, logit_precision
 
 ROUNDED = COLUMNS[:6]
 
@@ -41,7 +41,6 @@ def test_standard_error_is_over_sequences():
     means = losses.mean(1)
     assert found.mean == pytest.approx(losses.mean())
     assert found.error == pytest.approx(means.std(ddof=1) / np.sqrt(7))
-    np.testing.assert_allclose(found.sequences, means)
     assert summarise(losses[:1]).error is None
 
 

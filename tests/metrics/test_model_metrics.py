@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
-from scripts.common.errors import InputError
-from scripts.metrics.model_metrics import model_metrics
+from lm_saturation import model_metrics
+from lm_saturation.errors import InputError
 from tests.conftest import ROOT
 from tests.metrics.models import COMMON, ROWS, tiny_model
 
@@ -215,16 +215,16 @@ def test_single_metrics_alone():
     """Those of singular values need no PyTorch, and none of them changes how it works."""
     code = """
 import sys
-from scripts.metrics.effective_rank import effective_rank
-from scripts.metrics.singular_entropy import singular_entropy
-from scripts.ngrams.spectrum import w_error
+from lm_saturation.metrics.effective_rank import effective_rank
+from lm_saturation.metrics.singular_entropy import singular_entropy
+from lm_saturation.ngrams.spectrum import w_error
 assert not {"torch", "transformers"} & set(sys.modules)
 import torch
 before = torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled(), torch.initial_seed()
-from scripts.metrics.anisotropy import anisotropy
-from scripts.metrics.head_spectrum import head_spectrum
+from lm_saturation.metrics.anisotropy import anisotropy
+from lm_saturation.metrics.head_spectrum import head_spectrum
 assert "transformers" not in sys.modules
-from scripts.metrics.model_metrics import model_metrics
+from lm_saturation import model_metrics
 assert before == (
     torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled(), torch.initial_seed()
 )

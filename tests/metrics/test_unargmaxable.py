@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
 
-from scripts.metrics import unargmaxable
-from scripts.metrics.unargmaxable import count_unargmaxable
+from lm_saturation.metrics import unargmaxable
+from lm_saturation.metrics.unargmaxable import count_unargmaxable
 
 
 def none_seen(head):

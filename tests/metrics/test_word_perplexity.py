@@ -8,10 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.common.jobs import InputError
-from scripts.common.token_files import open_tokens, write_tokens
-from scripts.corpus.corpus import write_corpus
-from scripts.metrics.word_perplexity import Text, prefix_token, read_text, windows, word_perplexity
+from lm_saturation.errors import InputError
+from lm_saturation.inference.start_token import start_token
+from lm_saturation.metrics.word_perplexity import Text, read_text, windows, word_perplexity
+from lm_saturation.text.corpus import write_corpus
+from lm_saturation.text.token_files import open_tokens, write_tokens
 from tests.metrics.models import tiny_model
 
 
@@ -68,10 +69,10 @@ def test_beyond_float64_it_is_empty():
 
 
 def test_prefix_is_the_suites_first_token_or_the_models_own():
-    assert prefix_token(tiny_model(), 9) == 9
-    assert prefix_token(tiny_model(), None) == 0
-    assert prefix_token(tiny_model(bos_token_id=None), None) == 1
-    assert prefix_token(tiny_model(bos_token_id=None, eos_token_id=None), None) is None
+    assert start_token(tiny_model(), 9) == 9
+    assert start_token(tiny_model(), None) == 0
+    assert start_token(tiny_model(bos_token_id=None), None) == 1
+    assert start_token(tiny_model(bos_token_id=None, eos_token_id=None), None) is None
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ BOS, EOS = "<s>", "</s>"
 
 def kenlm_tool(name):
     """The path of one of KenLM's programs; where it is missing, the test is skipped."""
-    if found := shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}{CACHE}"):
-        return found
+    if path := shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}{CACHE}"):
+        return path
     return pytest.skip(f"KenLM's {name} is not installed: run .ci/lmplz")
 
 
@@ -81,8 +81,8 @@ class PlainKneserNey:
         if not (t[1] and t[2] and t[3]):
             return [0, 0.5, 1, 1.5]
         y = t[1] / (t[1] + 2 * t[2])
-        found = [0, 1 - 2 * y * t[2] / t[1], 2 - 3 * y * t[3] / t[2], 3 - 4 * y * t[4] / t[3]]
-        return found if all(0 <= found[k] <= k for k in (1, 2, 3)) else [0, 0.5, 1, 1.5]
+        estimates = [0, 1 - 2 * y * t[2] / t[1], 2 - 3 * y * t[3] / t[2], 3 - 4 * y * t[4] / t[3]]
+        return estimates if all(0 <= estimates[k] <= k for k in (1, 2, 3)) else [0, 0.5, 1, 1.5]
 
     def probability(self, context, word):
         context = tuple(context)
@@ -92,5 +92,5 @@ class PlainKneserNey:
             return below
         discount, children = self.discount[len(context) + 1], self.children[context]
         removed = sum(discount[min(count, 3)] for count in children.values())
-        own = children.get(word, 0)
-        return (own - discount[min(own, 3)] + removed * below) / sum(children.values())
+        count = children.get(word, 0)
+        return (count - discount[min(count, 3)] + removed * below) / sum(children.values())

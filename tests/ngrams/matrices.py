@@ -6,16 +6,16 @@ from functools import cache
 import numpy as np
 from scipy.sparse import csr_array
 
-from scripts.corpus.python_library import python_docs
-from scripts.ngrams.gram import Survey
+from lm_saturation.ngrams.gram import Survey
+from lm_saturation.text.standard_library import python_docs
 
 
-def language_like(rng, rows, vocabulary, most=4):
-    """A random W with many one-hot rows: token frequencies are Zipfian, rows have 1 to `most` tokens."""
+def language_like(rng, rows, vocabulary, maximum=4):
+    """A random W with many one-hot rows: token frequencies are Zipfian, rows have 1 to `maximum` tokens."""
     law = 1 / np.arange(1, vocabulary + 1)
     dense = np.zeros((rows, vocabulary))
     for row in dense:
-        size = min(1 + rng.geometric(0.7) - 1 or 1, most, vocabulary)
+        size = min(1 + rng.geometric(0.7) - 1 or 1, maximum, vocabulary)
         tokens = rng.choice(vocabulary, size, replace=False, p=law / law.sum())
         row[tokens] = rng.dirichlet(np.ones(size))
     return dense

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from scripts.ngrams.bracket import greatest_excess, lower_bound, tail_sums, upper_bound
-from scripts.ngrams.spectrum import Limits, exact_spectrum, find_spectrum
+from lm_saturation.ngrams.bracket import largest_excess, lower_bound, tail_sums, upper_bound
+from lm_saturation.ngrams.spectrum import Limits, exact_spectrum, find_spectrum
 from tests.ngrams.matrices import adversarial, language_like, real_matrix, survey_of, w_error_of
 
 SEEDS = st.integers(0, 2**32)
@@ -30,7 +30,7 @@ def assert_contains(spectrum, truth):
 @settings(deadline=None, max_examples=100)
 @given(SEEDS, st.integers(1, 60), st.integers(1, 40), st.integers(0, 40), st.sampled_from([1.0, 0.01]))
 def test_contains_the_truth_at_every_d(seed, rows, vocabulary, limit, tolerance):
-    dense = language_like(np.random.default_rng(seed), rows, vocabulary, most=10)
+    dense = language_like(np.random.default_rng(seed), rows, vocabulary, maximum=10)
     assert_contains(bracketed(csr_array(dense), limit, tolerance), w_error_of(dense))
 
 
@@ -45,7 +45,7 @@ def test_contains_the_truth_of_adversarial_matrices(name, limit, tolerance):
 @settings(deadline=None, max_examples=25)
 @given(SEEDS, st.integers(2, 6), st.floats(0.001, 3))
 def test_excess_is_the_optimum_that_a_general_solver_finds(seed, size, mass):
-    """Greatest Σ_{i≤d} λ_i - μ_i over all falling λ ≥ 0 that majorise μ with Σλ² ≤ Σμ² + mass."""
+    """Largest Σ_{i≤d} λ_i - μ_i over all falling λ ≥ 0 that majorise μ with Σλ² ≤ Σμ² + mass."""
     mu = np.sort(np.random.default_rng(seed).dirichlet(np.ones(size)))[::-1] * size
     ones = np.tril(np.ones((size, size)))
     constraints = [
@@ -54,18 +54,18 @@ def test_excess_is_the_optimum_that_a_general_solver_finds(seed, size, mass):
         {"type": "ineq", "fun": lambda x: (ones @ (x - mu))[:-1]},
         {"type": "ineq", "fun": lambda x: x - np.append(x[1:], 0)},
     ]
-    found = greatest_excess(mu, mass)
+    excess = largest_excess(mu, mass)
     for d in range(1, size):
         solved = scipy.optimize.minimize(
             lambda x, d=d: -x[:d].sum(), mu, constraints=constraints, options={"maxiter": 1000, "ftol": 1e-12}
         )
-        assert found[d - 1] == pytest.approx(-solved.fun - mu[:d].sum(), abs=1e-5)
+        assert excess[d - 1] == pytest.approx(-solved.fun - mu[:d].sum(), abs=1e-5)
 
 
 def test_excess_by_hand():
-    np.testing.assert_allclose(greatest_excess(np.array([1.0, 1.0]), 0.5), [0.5, 0], rtol=1e-12)  # 1 ± 0.5
-    np.testing.assert_allclose(greatest_excess(np.array([1.0, 1.0]), 10.0), [1, 0], rtol=1e-12)  # 2 and 0
-    np.testing.assert_allclose(greatest_excess(np.array([2.0, 1.0]), 1.5), [(np.sqrt(4) - 1) / 2, 0], rtol=1e-12)
+    np.testing.assert_allclose(largest_excess(np.array([1.0, 1.0]), 0.5), [0.5, 0], rtol=1e-12)  # 1 ± 0.5
+    np.testing.assert_allclose(largest_excess(np.array([1.0, 1.0]), 10.0), [1, 0], rtol=1e-12)  # 2 and 0
+    np.testing.assert_allclose(largest_excess(np.array([2.0, 1.0]), 1.5), [(np.sqrt(4) - 1) / 2, 0], rtol=1e-12)
     assert tail_sums(np.array([3.0, 2.0, 1.0])).tolist() == [3, 1, 0]
 
 
@@ -76,7 +76,7 @@ def test_nothing_outside_the_leading_block_leaves_no_width():
 
 @pytest.mark.parametrize(("order", "column_norms", "width"), [(2, 0.04, 0.2), (3, 0.015, 0.12), (5, 0.01, 0.06)])
 def test_width_on_real_text(order, column_norms, width):
-    """The bounds are what docs/method.md says: the upper one is close, the shorter the context the less."""
+    """The bounds are what docs/method/ngrams.md says: the upper one is close, the shorter the context the less."""
     exact = exact_spectrum(real_matrix(order))
     spectrum = bracketed(real_matrix(order), 500)
     assert_contains(spectrum, exact.w_error)
@@ -91,8 +91,8 @@ def test_width_on_real_text(order, column_norms, width):
 
 def test_memory_and_blocks_do_not_matter():
     matrix = real_matrix(3)
-    whole, cut = bracketed(matrix, 300, memory_bytes=1e9), bracketed(matrix, 300, memory_bytes=1e6)
-    np.testing.assert_allclose(whole.w_error_low**2, cut.w_error_low**2, atol=1e-12)
+    uncut, cut = bracketed(matrix, 300, memory_bytes=1e9), bracketed(matrix, 300, memory_bytes=1e6)
+    np.testing.assert_allclose(uncut.w_error_low**2, cut.w_error_low**2, atol=1e-12)
     blocks = [matrix[begin : begin + 1000] for begin in range(0, matrix.shape[0], 1000)]
     of_blocks = find_spectrum(lambda: blocks, survey_of(*blocks), Limits(exact=300, tolerance=1.0, memory_bytes=1e6))
-    np.testing.assert_allclose(whole.w_error_low**2, of_blocks.w_error_low**2, atol=1e-12)
+    np.testing.assert_allclose(uncut.w_error_low**2, of_blocks.w_error_low**2, atol=1e-12)

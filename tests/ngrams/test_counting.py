@@ -5,13 +5,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.common.jobs import InputError
-from scripts.common.token_files import open_tokens, write_tokens
-from scripts.ngrams import counting, token_chunks
-from scripts.ngrams.counting import NgramCounts, count_in_passes, count_ngrams, ngram_starts, whole_contexts
-from scripts.ngrams.merging import merge_sorted
-from scripts.ngrams.sampling import sample_threshold, thin
-from scripts.ngrams.token_chunks import NgramStream
+from lm_saturation.errors import InputError
+from lm_saturation.ngrams import counting
+from lm_saturation.ngrams import stream as ngram_stream
+from lm_saturation.ngrams.counting import (
+    NgramCounts,
+    count_in_passes,
+    count_ngrams,
+    cut_between_contexts,
+    ngram_starts,
+)
+from lm_saturation.ngrams.merging import merge_sorted
+from lm_saturation.ngrams.priority_sampling import sample_threshold, thin
+from lm_saturation.ngrams.stream import NgramStream
+from lm_saturation.text.token_files import open_tokens, write_tokens
 
 
 def brute_force(documents, order):
@@ -135,28 +142,30 @@ def test_a_token_that_starts_too_many_ngrams_is_named():
         parts_of([(ids, starts)], 2, memory_bytes=1000)
 
 
-def _in_pieces(one, size):
-    for i in range(0, len(one.counts), size):
-        yield NgramCounts(one.tokens[:, i : i + size], one.counts[i : i + size])
+def _in_pieces(table, size):
+    for i in range(0, len(table.counts), size):
+        yield NgramCounts(table.tokens[:, i : i + size], table.counts[i : i + size])
 
 
 @settings(deadline=None)
 @given(st.lists(corpora, min_size=1, max_size=5), st.integers(2, 5), st.integers(1, 4))
-def test_merged_shards_equal_the_whole(shards, order, size):
+def test_merged_shards_equal_the_corpus(shards, order, size):
     tables = [counted(documents, order) for documents in shards]
-    streams = [_in_pieces(one, size) for one in tables]
-    parts = list(whole_contexts(merge_sorted(streams)))
+    streams = [_in_pieces(table, size) for table in tables]
+    parts = list(cut_between_contexts(merge_sorted(streams)))
     grams = [tuple(gram) for part in parts for gram in part.tokens.T.tolist()]
     counts = [count for part in parts for count in part.counts.tolist()]
-    whole = brute_force([document for documents in shards for document in documents], order)
-    assert grams == sorted(whole)
-    assert dict(zip(grams, counts, strict=True)) == dict(whole)
+    expected = brute_force([document for documents in shards for document in documents], order)
+    assert grams == sorted(expected)
+    assert dict(zip(grams, counts, strict=True)) == dict(expected)
 
 
 def test_parts_are_cut_between_contexts(monkeypatch):
     monkeypatch.setattr(counting, "PART", 4)
     tokens = np.array([[0, 0, 0, 0, 0, 0, 1, 1, 2, 3], [0, 1, 2, 3, 4, 5, 0, 1, 0, 0]])
-    parts = whole_contexts([NgramCounts(tokens[:, :7], np.ones(7, int)), NgramCounts(tokens[:, 7:], np.ones(3, int))])
+    parts = cut_between_contexts(
+        [NgramCounts(tokens[:, :7], np.ones(7, int)), NgramCounts(tokens[:, 7:], np.ones(3, int))]
+    )
     assert [part.tokens[0].tolist() for part in parts] == [[0] * 6, [1, 1, 2, 3]]
 
 
@@ -192,30 +201,30 @@ def test_a_sample_of_everything_is_everything(sample_size):
 
 
 def test_a_sample_does_not_depend_on_where_it_is_cut():
-    whole = sample(1000, 100, 3)
+    uncut = sample(1000, 100, 3)
     pieces = [np.ones(size, np.bool_) for size in (1, 499, 500)]
     first = 0
     for piece in pieces:
         first += thin(piece, first, sample_threshold(1000, 100, 3), 3)
-    assert (np.concatenate(pieces) == whole).all()
+    assert (np.concatenate(pieces) == uncut).all()
     gaps = np.tile([True, False, False], 1000)
     thin(gaps, 0, sample_threshold(1000, 100, 3), 3)
-    assert (gaps[::3] == whole).all()
+    assert (gaps[::3] == uncut).all()
 
 
 @pytest.mark.parametrize("cross_documents", [False, True])
 def test_a_stream_of_token_files_equals_the_arrays(tmp_path, monkeypatch, cross_documents):
-    monkeypatch.setattr(token_chunks, "CHUNK", 7)
+    monkeypatch.setattr(ngram_stream, "CHUNK", 7)
     rng = np.random.default_rng(0)
     shards = [[rng.integers(0, 5, rng.integers(0, 30)) for _ in range(6)] for _ in range(2)]
     for number, documents in enumerate([*shards, []]):
         write_tokens(tmp_path / f"{number}.json", documents, 5, {"corpus": "c"})
     stream = NgramStream([open_tokens(tmp_path / f"{n}.json") for n in range(3)], 3, cross_documents)
     joined = [[np.concatenate(documents)] for documents in shards] if cross_documents else shards
-    whole = brute_force([document.tolist() for documents in joined for document in documents], 3)
-    found = {gram: count for part in count_in_passes(stream, 3) for gram, count in as_dict(part).items()}
-    assert found == dict(whole)
-    assert stream.total == whole.total()
+    expected = brute_force([document.tolist() for documents in joined for document in documents], 3)
+    counts = {gram: count for part in count_in_passes(stream, 3) for gram, count in as_dict(part).items()}
+    assert counts == dict(expected)
+    assert stream.total == expected.total()
     assert stream.longest_document == max(len(document) for documents in joined for document in documents)
     some = stream.sample(20, 4)
     assert sum(part.counts.sum() for part in count_in_passes(some, 3)) == 20

@@ -1,28 +1,27 @@
-"""The code for a GPU, run on torch's CPU; skipped where torch is not installed."""
+"""The code for a GPU, run on torch's CPU."""
 
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
-from scripts.common.jobs import InputError
-from scripts.ngrams import gpu, gram
-from scripts.ngrams.ngram_spectrum import limits
-from scripts.ngrams.spectrum import Limits, exact_spectrum, find_spectrum
+from lm_saturation.config.ngrams import SpectrumOptions
+from lm_saturation.errors import InputError
+from lm_saturation.ngrams import gpu, gram
+from lm_saturation.ngrams.spectrum import Limits, exact_spectrum, find_spectrum
+from lm_saturation.ngrams.spectrum_tables import spectrum_limits
 from tests.ngrams.matrices import real_matrix, survey_of
 
 
 @pytest.fixture
-def torch(monkeypatch):
-    torch = pytest.importorskip("torch", reason="torch is not installed: the code for a GPU is not tested")
-    monkeypatch.setattr(gpu, "find_device", lambda: torch.device("cpu"))
-    return torch
+def gpu_code_on_cpu(monkeypatch):
+    monkeypatch.setattr(gpu, "DEVICE", "cpu")
 
 
 @pytest.mark.parametrize("order", [2, 5])
 @pytest.mark.parametrize("limit", [200, np.inf])
-def test_equal_to_numba(torch, monkeypatch, order, limit):
+def test_equal_to_numba(gpu_code_on_cpu, monkeypatch, order, limit):
     monkeypatch.setattr(gpu, "PAIRS", 1000)  # many batches
     matrix = real_matrix(order, tokens=10_000)
     blocks = [matrix[:1], matrix[1:1], matrix[1:500], matrix[500:]]
@@ -36,31 +35,22 @@ def test_equal_to_numba(torch, monkeypatch, order, limit):
         assert on_gpu.rank == on_cpu.rank
 
 
-def test_windows_away_from_the_corner(torch):
+def test_windows_away_from_the_corner():
     matrix = real_matrix(3, tokens=3000)
     layout = gram.lay_out(survey_of(matrix))
     rows = list(gram.coupling_rows([matrix], layout))
     windows = np.zeros((len(layout.sizes), 4), np.int64)
     windows[0] = 10, 40, 60, layout.sizes[0]
-    found = gpu.accumulate(rows, layout, windows, torch.device("cpu")).numpy()
-    np.testing.assert_allclose(found, gram.accumulate(rows, layout, windows, 1), atol=1e-12)
-
-
-def test_without_torch_there_is_one_clear_line(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(InputError, match=r"^ngrams.device is cuda and torch is not installed: .*$"):
-        gpu.find_device()
-    with pytest.raises(InputError, match="torch is not installed"):
-        limits(SimpleNamespace(device="cuda", exact_limit=10, tolerance=0.1), 100, mem_mb=4000, threads=1)
+    window = gpu.accumulate(rows, layout, windows, torch.device("cpu")).numpy()
+    np.testing.assert_allclose(window, gram.accumulate(rows, layout, windows, 1), atol=1e-12)
 
 
 def test_without_a_gpu_there_is_one_clear_line(monkeypatch):
-    torch = pytest.importorskip("torch", reason="torch is not installed: the code for a GPU is not tested")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match=r"^ngrams\.device is cuda, but there is no GPU here .* allowed here is cpu$"):
-        gpu.find_device()
+        spectrum_limits(SpectrumOptions(device="cuda"), 100, memory_mb=4000, threads=1)
 
 
-def test_exact_spectrum_needs_no_torch(monkeypatch):
+def test_the_cpu_does_not_wait_for_torch_to_be_imported(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     assert exact_spectrum(real_matrix(5, tokens=1000)).rank > 0

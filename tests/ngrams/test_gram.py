@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from scripts.ngrams import gram
+from lm_saturation.ngrams import gram
 from tests.ngrams.matrices import adversarial, language_like, real_matrix, survey_of
 
 SEEDS = st.integers(0, 2**32)
@@ -44,7 +44,7 @@ def test_layout_is_components_by_size_then_norms(seed, rows, vocabulary):
 @given(SEEDS, st.integers(1, 60), st.integers(1, 40), st.integers(0, 40), st.integers(0, 3000))
 def test_leading_blocks_and_the_mass_outside_make_up_g(seed, rows, vocabulary, limit, memory_bytes):
     rng = np.random.default_rng(seed)
-    matrix = csr_array(language_like(rng, rows, vocabulary, most=8))
+    matrix = csr_array(language_like(rng, rows, vocabulary, maximum=8))
     layout = gram.lay_out(survey_of(matrix))
     dense = gram_in_order(matrix, layout)
     leading = np.minimum(layout.sizes, limit)

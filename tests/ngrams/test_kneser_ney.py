@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.common.jobs import InputError
-from scripts.common.token_files import write_tokens
-from scripts.corpus.python_library import python_docs, python_source
-from scripts.ngrams.arpa import write_arpa
-from scripts.ngrams.kneser_ney import FALLBACK, check_memory, discounts, estimate, probability
+from lm_saturation.errors import InputError
+from lm_saturation.ngrams.arpa import write_arpa
+from lm_saturation.ngrams.kneser_ney import FALLBACK, discounts, estimate, probability, require_estimate_memory
+from lm_saturation.text.standard_library import python_docs, python_source
 from tests.ngrams.by_hand import BOS, EOS, PlainKneserNey, lmplz, read_arpa
 
 
@@ -21,13 +20,13 @@ def model_of(documents, vocabulary_size, dtype=np.uint32):
     return estimate(ids, ends, vocabulary_size)
 
 
-def words_as_ids(texts, most):
+def words_as_ids(texts, maximum):
     """Documents of words and signs, as ids in order of appearance, until there are enough."""
     ids, documents, total = {}, [], 0
     for text in texts:
-        documents.append([ids.setdefault(word, len(ids)) for word in re.findall(r"\w+|\S", text)][: most - total])
+        documents.append([ids.setdefault(word, len(ids)) for word in re.findall(r"\w+|\S", text)][: maximum - total])
         total += len(documents[-1])
-        if total == most:
+        if total == maximum:
             break
     return documents
 
@@ -149,14 +148,13 @@ def test_kenlm_reads_what_is_written(tmp_path):
     reader = kenlm.Model(str(tmp_path / "model.arpa"))
     assert reader.order == 5
     document = [*documents[3][:200], 9_999, *documents[4][:50]]
-    scores = [score for score, _, _ in reader.full_scores(" ".join(map(str, document)), bos=True, eos=True)]
+    scores, _, unknown = zip(*reader.full_scores(" ".join(map(str, document)), bos=True, eos=True), strict=True)
     padded = [model.bos, *document, model.eos]
     ours = [
         probability(model, np.array([padded[max(0, place - 4) : place]]), padded[place : place + 1])[0]
         for place in range(1, len(padded))
     ]
     np.testing.assert_allclose(scores, np.log10(ours), atol=1e-5)
-    unknown = [found for _, _, found in reader.full_scores(" ".join(map(str, document)), bos=True, eos=True)]
     assert unknown.index(True) == 200
 
 
@@ -164,7 +162,7 @@ def test_the_file_does_not_depend_on_chunks(tmp_path, monkeypatch):
     model = model_of(random_documents(3), 8)
     write_arpa(model, tmp_path / "whole.arpa")
     for chunk in (1, 7):
-        monkeypatch.setattr("scripts.ngrams.arpa.CHUNK", chunk)
+        monkeypatch.setattr("lm_saturation.ngrams.arpa.CHUNK", chunk)
         write_arpa(model, tmp_path / "chunks.arpa")
         assert (tmp_path / "chunks.arpa").read_bytes() == (tmp_path / "whole.arpa").read_bytes()
 
@@ -205,10 +203,10 @@ def test_no_documents():
         estimate(np.empty(0, np.uint16), np.empty(0, np.int64), 5)
 
 
-def test_too_many_tokens_for_the_memory_allowed(tmp_path):
-    write_tokens(tmp_path / "t.json", [np.zeros(1000, np.uint16)], 10, {"corpus": "c", "tokenizer": "t"})
-    check_memory([tmp_path / "t.json"] * 5, 501)
-    with pytest.raises(InputError, match=r"memory_mb is 500, enough to estimate a model from 0 tokens; .* has 1,000"):
-        check_memory([tmp_path / "t.json"], 500)
-    with pytest.raises(InputError, match=r"memory_mb is 501, enough to estimate a model from 5,555 tokens; .* 6,000"):
-        check_memory([tmp_path / "t.json"] * 6, 501)
+def test_too_many_tokens_for_the_memory_allowed():
+    require_estimate_memory(5_000, 501)
+    require_estimate_memory(5_555, 501)
+    for tokens, memory_mb, needed in ((1_000, 500, 501), (6_000, 501, 502)):
+        message = f"memory_mb is {memory_mb}; estimating a 5-gram model from {tokens:,} tokens takes {needed}: allow"
+        with pytest.raises(InputError, match=message):
+            require_estimate_memory(tokens, memory_mb)

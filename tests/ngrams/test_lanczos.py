@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from scripts.ngrams import gram, lanczos
-from scripts.ngrams.spectrum import Limits, exact_spectrum, find_spectrum
+from lm_saturation.ngrams import gram, lanczos
+from lm_saturation.ngrams.spectrum import Limits, exact_spectrum, find_spectrum
 from tests.ngrams.matrices import real_matrix, survey_of
 
 
@@ -25,7 +25,7 @@ def test_quadrature_of_a_diagonal_matrix_is_exact(eigenvalues):
     np.testing.assert_allclose(lanczos.quadrature_tails(nodes, weights).mean(0), tails, atol=1e-7 * (1 + falling.sum()))
 
 
-def test_tails_are_the_least_of_the_measure_and_the_best_of_all_levels():
+def test_tails_are_the_lowest_part_of_the_measure_and_the_best_of_all_levels():
     rng = np.random.default_rng(0)
     nodes, weights = np.sort(rng.random((5, 20)), axis=1), 30 * rng.dirichlet(np.ones(20), 5)
     tails = lanczos.quadrature_tails(nodes, weights).mean(0)
@@ -43,9 +43,9 @@ def test_products_equal_those_of_dense_matrices(threads):
     types = np.argsort(layout.position)[-len(layout.component) :]
     dense = dense[np.ix_(types, types)]
     vectors = signs(len(types))
-    found = lanczos.gram_product(lambda: rows, layout.squared_norms, threads)(vectors)
-    np.testing.assert_allclose(found, vectors @ dense, atol=1e-10)
-    assert found.tobytes() == lanczos.gram_product(lambda: rows, layout.squared_norms, 1)(vectors).tobytes()
+    products = lanczos.gram_product(lambda: rows, layout.squared_norms, threads)(vectors)
+    np.testing.assert_allclose(products, vectors @ dense, atol=1e-10)
+    assert products.tobytes() == lanczos.gram_product(lambda: rows, layout.squared_norms, 1)(vectors).tobytes()
     leading = np.minimum(layout.sizes, 50)
     blocks = gram.leading_blocks(rows, layout, leading, threads)
     pinched = np.zeros_like(dense)

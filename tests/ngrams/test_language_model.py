@@ -4,11 +4,11 @@ import kenlm
 import numpy as np
 import pytest
 
-from scripts.common.held_out import split_documents
-from scripts.common.jobs import InputError
-from scripts.common.tables import read_table, write_tables
-from scripts.common.token_files import open_tokens, write_tokens
-from scripts.ngrams.ngram_language_model import file_to_query, loss_columns
+from lm_saturation.config.metrics import HeldOut
+from lm_saturation.io.tables import read_table, write_tables
+from lm_saturation.ngrams.language_model import file_to_query, loss_columns
+from lm_saturation.text.splits import split_documents
+from lm_saturation.text.token_files import open_tokens, write_tokens
 from tests.ngrams.by_hand import BOS, EOS, PlainKneserNey, kenlm_tool
 
 
@@ -21,25 +21,26 @@ def rule(run_script, tmp_path):
             arrays = [np.array(document, np.uint32) for document in documents]
             write_tokens(tmp_path / f"{number}.json", arrays, vocabulary_size, {"corpus": "c", "tokenizer": "t"})
             rows = [(d, p, text) for d, document in enumerate(pieces) for p, text in enumerate(document)]
-            columns = dict(zip(("document", "piece", "text"), zip(*rows, strict=True), strict=True))
-            parts = [
-                {"corpus": "c", **{name: [value] for name, value in zip(columns, row, strict=True)}} for row in rows
-            ]
+            parts = [{"corpus": "c", "document": [d], "piece": [p], "text": [text]} for d, p, text in rows]
             write_tables("corpus_text", tmp_path / f"{number}.parquet", parts)
         run.log = run_script(
             "ngrams/ngram_language_model.py",
             input={
-                "records": [tmp_path / f"{number}.json" for number in range(len(shards))],
+                "tokens": [tmp_path / f"{number}.json" for number in range(len(shards))],
                 "texts": [tmp_path / f"{number}.parquet" for number in range(len(shards))],
             },
             output={"model": tmp_path / "model.arpa", "table": tmp_path / "language_model.parquet"},
-            params={"held_out": held_out, "split_seed": 0},
+            params={"held_out": holds_out(held_out)},
             wildcards={"corpus": "c", "tokenizer": "t"},
             mem_mb=mem_mb,
         )
         return read_table("language_model", tmp_path / "language_model.parquet").to_pylist()[0]
 
     return run
+
+
+def holds_out(share, seed=0):
+    return HeldOut(share=share, minimum_documents=1, seed=seed)
 
 
 def some_shards(seed=0):
@@ -67,10 +68,12 @@ def loss_by_hand(train, test, vocabulary_size):
 
 
 def split_by_hand(tmp_path, shards, share):
-    split = split_documents([open_tokens(tmp_path / f"{number}.json") for number in range(len(shards))], share, 0)
+    split = split_documents(
+        [open_tokens(tmp_path / f"{number}.json") for number in range(len(shards))], holds_out(share)
+    )
     documents = [document for documents in shards for document in documents]
-    train = [document for document, held in zip(documents, split.held, strict=True) if not held]
-    return train, [document for document, held in zip(documents, split.held, strict=True) if held]
+    train = [document for document, held in zip(documents, split.held_out, strict=True) if not held]
+    return train, [document for document, held in zip(documents, split.held_out, strict=True) if held]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -101,14 +104,14 @@ def test_ids_never_seen_share_what_unknown_words_have(rule, tmp_path):
 
 def test_standard_error_is_that_of_a_ratio():
     rng = np.random.default_rng(0)
-    found, errors = [], []
+    entropies, errors = [], []
     for _ in range(400):
         lengths = rng.integers(1, 100, 200)
         losses = lengths * rng.normal(3, 0.5, 200)
         columns = loss_columns(losses, lengths, 1)
-        found.append(columns["cross_entropy_nats"])
+        entropies.append(columns["cross_entropy_nats"])
         errors.append(columns["cross_entropy_standard_error"])
-    assert np.mean(errors) == pytest.approx(np.std(found), rel=0.1)
+    assert np.mean(errors) == pytest.approx(np.std(entropies), rel=0.1)
     assert loss_columns(np.array([3.0]), np.array([2]), 1)["cross_entropy_standard_error"] is None
 
 
@@ -122,32 +125,15 @@ def test_a_single_document_is_cut(rule):
     )
 
 
-def test_every_document_is_on_one_side_and_the_choice_is_seeded(tmp_path):
-    documents = [np.full(3, number, np.uint16) for number in range(50)]
-    write_tokens(tmp_path / "t.json", documents, 50, {"corpus": "c", "tokenizer": "t"})
-    tokens = [open_tokens(tmp_path / "t.json")]
-    sides = split_documents(tokens, 0.1, 0)
-    assert sides.held.sum() == 5
-    assert set(sides.train.ids) | set(sides.test.ids) == set(range(50))
-    assert not set(sides.train.ids) & set(sides.test.ids)
-    assert sides.test.ends.tolist() == [3, 6, 9, 12, 15]
-    assert (split_documents(tokens, 0.1, 0).held == sides.held).all()
-    assert (split_documents(tokens, 0.1, 1).held != sides.held).any()
-    assert [split_documents(tokens, share, 0).held.sum() for share in (0, 0.001, 0.5, 1)] == [1, 1, 25, 49]
-
-
-@pytest.mark.parametrize("documents", [[], [[]], [[1]], [[], []], [[1, 2], []]])
-def test_too_little_text_to_hold_any_out(tmp_path, documents):
-    arrays = [np.array(document, np.uint16) for document in documents]
-    write_tokens(tmp_path / "t.json", arrays, 5, {"corpus": "c", "tokenizer": "t"})
-    with pytest.raises(InputError, match=r"corpus c: . tokens to learn from and . held out"):
-        split_documents([open_tokens(tmp_path / "t.json")], 0.05, 0)
-
-
 def test_tables_of_other_documents_are_refused(rule):
     shards, texts = some_shards()
     with pytest.raises(SystemExit, match="the corpus has 19 documents, its token files 20"):
         rule(shards, [texts[0], texts[1][:-1]])
+
+
+def test_a_shard_may_be_empty(rule):
+    shards, texts = some_shards()
+    assert rule([*shards, []], [*texts, []]) == rule(shards, texts)
 
 
 def test_too_little_memory_is_said(rule):

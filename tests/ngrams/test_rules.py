@@ -1,4 +1,4 @@
-"""The three rules in a row, each script as Snakemake runs it, against W made by hand."""
+"""The rules from token files to spectra, each script as Snakemake runs it, against W made by hand."""
 
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from tokenizers import Tokenizer
 
-from scripts.common.tables import read_table
-from scripts.common.token_files import write_tokens
-from scripts.corpus.python_library import python_docs
-from scripts.corpus.synthetic import SyntheticLanguage
-from scripts.ngrams import count_tables, counting  # noqa: F401 (loaded before a test makes its parts small)
+from lm_saturation.config.ngrams import MatrixVariant, SpectrumOptions
+from lm_saturation.io.tables import read_table
+from lm_saturation.ngrams import counting
+from lm_saturation.text.standard_library import python_docs
+from lm_saturation.text.synthetic_language import SyntheticLanguage
+from lm_saturation.text.token_files import write_tokens
 
 PYTHIA = Path(__file__).resolve().parents[3] / "shared" / "data" / "pythia-tokenizer.json"
 TABLES = ("spectrum", "summary", "components")
@@ -32,13 +33,15 @@ def pipeline(run_script, tmp_path):
         cross_documents=False,
         exact_limit=1000,
     ):
-        variants = [["unit", 1], ["count", 1], *(["unit", least] for least in min_counts)]
+        variants = [MatrixVariant("unit", 1), MatrixVariant("count", 1)]
+        variants += [MatrixVariant("unit", count) for count in min_counts]
+        options = SpectrumOptions(exact_limit=exact_limit, tolerance=0.02)
         keys = {"corpus": "c", "tokenizer": "t", "order": str(order), "sample_size": sample_size}
         files = {name: tmp_path / f"{name}.parquet" for name in ("counts", "matrix", *TABLES)}
         record = write_shard(tmp_path / "0.json", documents, vocabulary_size)
         run_script(
             "ngrams/ngram_counts.py",
-            input={"records": [record]},
+            input=[record],
             output=[files["counts"]],
             params={"cross_documents": cross_documents, "seeds": list(seeds)},
             wildcards={**keys, "partition": "0"},
@@ -48,7 +51,7 @@ def pipeline(run_script, tmp_path):
             "ngrams/ngram_spectrum.py",
             input={"matrix": files["matrix"], "record": record},
             output={name: files[name] for name in TABLES},
-            params={"variants": variants, "exact_limit": exact_limit, "tolerance": 0.02, "device": "cpu"},
+            params={"variants": variants, "options": options},
             wildcards=keys,
             threads=2,
         )
@@ -64,7 +67,7 @@ def write_shard(record, documents, vocabulary_size):
 
 
 @pytest.mark.parametrize("order", [2, 5])
-def test_shards_merged_by_partition_equal_the_whole(run_script, tmp_path, monkeypatch, order):
+def test_shards_merged_by_partition_equal_the_corpus(run_script, tmp_path, monkeypatch, order):
     monkeypatch.setattr(counting, "PART", 64)  # several parts a table
     documents = some_documents(documents=7, vocabulary_size=40)
     keys = {"corpus": "c", "tokenizer": "t", "order": str(order)}
@@ -73,7 +76,7 @@ def test_shards_merged_by_partition_equal_the_whole(run_script, tmp_path, monkey
         record = write_shard(tmp_path / f"{number}.json", documents[number::3], 40)
         run_script(
             "ngrams/ngram_shard.py",
-            input={"records": record},
+            input=[record],
             output=[table],
             params={"seeds": [0]},
             wildcards={**keys, "shard": str(number)},
@@ -90,10 +93,10 @@ def test_shards_merged_by_partition_equal_the_whole(run_script, tmp_path, monkey
     assert min(map(len, merged)) > 0
     columns = [f"context_{i}" for i in range(1, order)] + ["next_token"]
     frame = pd.concat(merged)
-    found = dict(zip(frame[columns].itertuples(index=False, name=None), frame["count"], strict=True))
+    counts = dict(zip(frame[columns].itertuples(index=False, name=None), frame["count"], strict=True))
     windows = [tuple(d[i : i + order]) for d in documents for i in range(len(d) - order + 1)]
-    assert found == dict(Counter(windows))
-    assert list(found) == sorted(found)
+    assert counts == dict(Counter(windows))
+    assert list(counts) == sorted(counts)
     run_script(
         "ngrams/ngram_matrix.py",
         input=partitions,
@@ -107,7 +110,7 @@ def test_shards_merged_by_partition_equal_the_whole(run_script, tmp_path, monkey
 
 
 def test_merging_more_shards_than_memory_allows_is_one_line(run_script, tmp_path):
-    with pytest.raises(SystemExit, match=r"error: ngrams.memory_mb is 1000; merging 100 shards takes 3855: allow more"):
+    with pytest.raises(SystemExit, match=r"error: ngrams.memory_mb is 1000; merging 100 shards takes 3856: allow more"):
         run_script(
             "ngrams/ngram_merge.py",
             input=["x"] * 100,
@@ -151,8 +154,8 @@ def test_matrix_and_spectrum_equal_those_by_hand(pipeline, order):
     for (weighting, min_count), spectrum in tables["spectrum"].groupby(["weighting", "min_count"], observed=True):
         by_hand = matrix_by_hand(documents, 12, order, min_count, weighting)
         values = np.linalg.svd(by_hand[:, by_hand.any(0)], compute_uv=False)
-        found = spectrum.singular_value.to_numpy()
-        np.testing.assert_allclose(found[: len(values)], values, atol=1e-7)
+        singular_values = spectrum.singular_value.to_numpy()
+        np.testing.assert_allclose(singular_values[: len(values)], values, atol=1e-7)
         tail = np.sqrt(np.maximum(0, 1 - np.cumsum(values**2) / (values**2).sum()))
         np.testing.assert_allclose(spectrum.w_error.to_numpy()[: len(values)], tail, atol=1e-7)
 
@@ -200,20 +203,20 @@ def test_spectra_do_not_depend_on_how_the_matrix_is_cut_into_parts(pipeline, mon
 def test_above_the_limit_w_error_is_bracketed(pipeline, order):
     documents = some_documents(vocabulary_size=40)
     exact, bracketed = (pipeline(documents, 40, order=order, exact_limit=limit) for limit in (40, 10))
-    truth, found = exact["spectrum"], bracketed["spectrum"]
+    truth, bounds = exact["spectrum"], bracketed["spectrum"]
     assert set(truth.method) == {"exact"}
-    assert set(found.method) <= {"bracket", "lanczos"}
-    assert found.singular_value.isna().all()
-    assert (found.w_error_low**2 <= truth.w_error**2 + 1e-12).all()
-    assert (found.w_error_high**2 >= truth.w_error**2 - 1e-12).all()
-    assert (found.w_error.between(found.w_error_low, found.w_error_high)).all()
-    np.testing.assert_array_equal(found.method == "lanczos", found.w_error_high - found.w_error_low > 0.02)
-    np.testing.assert_allclose(found.column_norm_w_error, truth.column_norm_w_error)
+    assert set(bounds.method) <= {"bracket", "lanczos"}
+    assert bounds.singular_value.isna().all()
+    assert (bounds.w_error_low**2 <= truth.w_error**2 + 1e-12).all()
+    assert (bounds.w_error_high**2 >= truth.w_error**2 - 1e-12).all()
+    assert (bounds.w_error.between(bounds.w_error_low, bounds.w_error_high)).all()
+    np.testing.assert_array_equal(bounds.method == "lanczos", bounds.w_error_high - bounds.w_error_low > 0.02)
+    np.testing.assert_allclose(bounds.column_norm_w_error, truth.column_norm_w_error)
     for row in bracketed["summary"].itertuples():
-        one = found[found.weighting == row.weighting]
-        assert row.method == max(one.method, key=["exact", "bracket", "lanczos"].index)
-        assert row.bracket == (one.w_error_high - one.w_error_low).max()
-        assert row.column_norm_gap == pytest.approx((one.column_norm_w_error - one.w_error).max())
+        spectrum = bounds[bounds.weighting == row.weighting]
+        assert row.method == max(spectrum.method, key=["exact", "bracket", "lanczos"].index)
+        assert row.bracket == (spectrum.w_error_high - spectrum.w_error_low).max()
+        assert row.column_norm_gap == pytest.approx((spectrum.column_norm_w_error - spectrum.w_error).max())
     assert bracketed["summary"]["rank"].isna().all()
     assert (exact["summary"].bracket == 0).all()
 
@@ -276,15 +279,15 @@ def test_the_rank_of_a_sampled_language_is_found(pipeline):
     """
     language, tokens = SyntheticLanguage(8, 3, seed=5), 3_000_000
     tables = pipeline([language.sample(tokens, document=0)], 8)
-    found = tables["spectrum"][tables["spectrum"].weighting == "count"].singular_value.to_numpy()
+    singular_values = tables["spectrum"][tables["spectrum"].weighting == "count"].singular_value.to_numpy()
     rows = language.conditional[language.states(np.array(list(np.ndindex(8, 8, 8, 8))))]
     noise = np.diag(rows.sum(0)) - rows.T @ rows
     _, values, vectors = np.linalg.svd(np.sqrt(language.state_probability)[:, None] * language.conditional)
     signal = np.sqrt(tokens * values**2 + np.einsum("ij,jk,ik->i", vectors[:3], noise, vectors[:3]))
-    np.testing.assert_allclose(found[:3], signal, rtol=0.02)
+    np.testing.assert_allclose(singular_values[:3], signal, rtol=0.02)
     edge = np.sqrt(np.linalg.eigvalsh(vectors[3:] @ noise @ vectors[3:].T)[-1])
-    assert found[3] == pytest.approx(edge, rel=0.05)
-    assert (found > 1.5 * edge).sum() == 3
+    assert singular_values[3] == pytest.approx(edge, rel=0.05)
+    assert (singular_values > 1.5 * edge).sum() == 3
 
 
 @pytest.mark.skipif(not PYTHIA.is_file(), reason="Pythia's tokenizer.json is not at ../shared/data")

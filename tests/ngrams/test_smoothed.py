@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.common.held_out import split_documents
-from scripts.common.tables import read_table, write_tables
-from scripts.common.token_files import open_tokens, write_tokens
-from scripts.ngrams.kneser_ney import estimate, probability
-from scripts.ngrams.smoothed import smoothed_gram, smoothed_spectrum
+from lm_saturation.config.metrics import HeldOut
+from lm_saturation.io.tables import read_table, write_tables
+from lm_saturation.ngrams.kneser_ney import estimate, probability
+from lm_saturation.ngrams.smoothed_gram import smoothed_gram, smoothed_spectrum
+from lm_saturation.text.splits import split_documents
+from lm_saturation.text.token_files import open_tokens, write_tokens
 from tests.ngrams.by_hand import EOS, PlainKneserNey
 
 
@@ -49,10 +50,10 @@ def singular_values(dense, number):
     st.lists(st.tuples(*[st.integers(0, 3)] * 4), min_size=1, max_size=60),
 )
 def test_equal_to_the_dense_matrix(documents, vocabulary_size, contexts):
-    found = smoothed_singular_values(model_of(documents, vocabulary_size), np.array(contexts))
-    expected = singular_values(rows_by_hand(documents, vocabulary_size, contexts), len(found))
-    np.testing.assert_allclose(found, expected, atol=2e-6)
-    assert (found**2).sum() == pytest.approx((expected**2).sum())
+    values = smoothed_singular_values(model_of(documents, vocabulary_size), np.array(contexts))
+    expected = singular_values(rows_by_hand(documents, vocabulary_size, contexts), len(values))
+    np.testing.assert_allclose(values, expected, atol=2e-6)
+    assert (values**2).sum() == pytest.approx((expected**2).sum())
 
 
 @pytest.mark.parametrize("context_length", range(5))
@@ -62,9 +63,9 @@ def test_contexts_of_any_length(context_length):
     contexts = np.array(list(product(range(7), repeat=context_length)), np.int64).reshape(
         7**context_length, context_length
     )
-    found = smoothed_singular_values(model_of(documents, 8), contexts)
+    values = smoothed_singular_values(model_of(documents, 8), contexts)
     expected = singular_values(rows_by_hand(documents, 8, contexts.tolist()), 7)  # six known ids, one for the others
-    np.testing.assert_allclose(found, expected, atol=2e-6)
+    np.testing.assert_allclose(values, expected, atol=2e-6)
 
 
 def larger_example():
@@ -104,11 +105,11 @@ def test_repeating_and_shuffling_contexts():
 
 def test_wrong_sums_are_noticed(monkeypatch):
     model, contexts = larger_example()
-    monkeypatch.setattr("scripts.ngrams.smoothed.smoothed_gram", lambda *_: np.eye(301))
+    monkeypatch.setattr("lm_saturation.ngrams.smoothed_gram.smoothed_gram", lambda *_: np.eye(301))
     with pytest.raises(ArithmeticError, match="rows that sum to 1 give"):
         smoothed_singular_values(model, contexts)
     monkeypatch.undo()
-    monkeypatch.setattr("scripts.ngrams.smoothed.scipy.linalg.eigvalsh", lambda *_, **__: np.ones(301))
+    monkeypatch.setattr("lm_saturation.ngrams.smoothed_gram.scipy.linalg.eigvalsh", lambda *_, **__: np.ones(301))
     with pytest.raises(ArithmeticError, match="eigenvalues of G sum to"):
         smoothed_singular_values(model, contexts)
 
@@ -122,6 +123,7 @@ def table(run_script, tmp_path):
         write_tokens(tmp_path / f"{shard}.json", documents[shard::2], 10, {"corpus": "c", "tokenizer": "t"})
     grams = np.unique([d[i : i + 5] for d in documents for i in range(50)], axis=0)
     keys = {"corpus": "c", "tokenizer": "t", "order": 5, "sample_size": "all"}
+    held_out = HeldOut(share=0.1, minimum_documents=1)
 
     def part(seed, rows):
         names = [f"context_{i}" for i in range(1, 5)] + ["next_token"]
@@ -132,12 +134,12 @@ def table(run_script, tmp_path):
     write_tables("ngram_counts", tmp_path / "counts.parquet", parts)
     run_script(
         "ngrams/ngram_smoothed_spectrum.py",
-        input={"counts": [tmp_path / "counts.parquet"], "records": [tmp_path / "0.json", tmp_path / "1.json"]},
+        input={"counts": [tmp_path / "counts.parquet"], "tokens": [tmp_path / "0.json", tmp_path / "1.json"]},
         output=[tmp_path / "spectrum.parquet"],
-        params={"held_out": 0.1, "split_seed": 0, "seeds": [0, 1]},
+        params={"held_out": held_out, "seeds": [0, 1]},
         wildcards={"corpus": "c", "tokenizer": "t", "order": "5", "sample_size": "all"},
     )
-    train = split_documents([open_tokens(tmp_path / f"{shard}.json") for shard in (0, 1)], 0.1, 0).train
+    train = split_documents([open_tokens(tmp_path / f"{shard}.json") for shard in (0, 1)], held_out).train
     documents = [document.tolist() for document in np.split(train.ids, train.ends[:-1])]
     return read_table("ngram_spectrum", tmp_path / "spectrum.parquet").to_pandas(), documents, grams
 
@@ -146,17 +148,17 @@ def test_rule(table):
     frame, documents, grams = table
     assert set(frame.seed) == {0, 1}
     assert set(frame.weighting) == {"smoothed"}
-    for seed, own in frame.groupby("seed"):
+    for seed, sample in frame.groupby("seed"):
         contexts = np.unique((grams[::2], grams)[seed][:, :4], axis=0).tolist()
         expected = np.linalg.svd(rows_by_hand(documents, 10, contexts), compute_uv=False)
-        assert own.dimension.tolist() == list(range(1, 11))  # nine ids seen, and one not
-        np.testing.assert_allclose(own.singular_value, expected, atol=2e-6)
+        assert sample.dimension.tolist() == list(range(1, 11))  # nine ids seen, and one not
+        np.testing.assert_allclose(sample.singular_value, expected, atol=2e-6)
         counts = np.sort(np.bincount((grams[::2], grams)[seed][:, 4]))[::-1]
         shares = 1 - np.cumsum(counts) / counts.sum()
-        np.testing.assert_allclose(own.unigram_w_error, np.sqrt(np.append(np.maximum(shares, 0), 0)), atol=1e-7)
+        np.testing.assert_allclose(sample.unigram_w_error, np.sqrt(np.append(np.maximum(shares, 0), 0)), atol=1e-7)
 
 
 def test_rows_that_do_not_fit_in_memory_are_refused_in_one_line(monkeypatch, request):
-    monkeypatch.setattr("scripts.ngrams.count_tables.BASE_MB", 10_000)
-    with pytest.raises(SystemExit, match=r"4000; the smoothed rows of 9 token types take 10000: allow more"):
+    monkeypatch.setattr("lm_saturation.ngrams.smoothed_rows.ELEMENT_MB", 100)
+    with pytest.raises(SystemExit, match=r"4000; smoothing rows of 9 token types takes 8600: allow more"):
         request.getfixturevalue("table")

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, random_array
 
-from scripts.ngrams.spectrum import exact_spectrum, least_dimension, unigram_w_error, w_error
+from lm_saturation.ngrams.spectrum import exact_spectrum, smallest_dimension, unigram_w_error, w_error
 from tests.ngrams.matrices import language_like
 
 
@@ -92,18 +92,18 @@ def test_index_types_of_scipy_do_not_matter():
 
 
 def test_wrong_sums_are_noticed(monkeypatch):
-    monkeypatch.setattr("scripts.ngrams.spectrum._eigenvalues", lambda block: np.ones(len(block)))
+    monkeypatch.setattr("lm_saturation.ngrams.spectrum._eigenvalues", lambda block: np.ones(len(block)))
     with pytest.raises(ArithmeticError, match="singular values sum"):
         exact_spectrum(csr_array(np.array([[0.5, 0.5], [0.1, 0.9]])))
 
 
-def test_least_dimension():
+def test_smallest_dimension():
     errors = np.array([0.9, 0.5, 0.5, 0.2, 0.0])
-    assert least_dimension(errors, 0.5) == 2
-    assert least_dimension(errors, 0.05) == 5
-    assert least_dimension(errors, 0.95) == 1
+    assert smallest_dimension(errors, 0.5) == 2
+    assert smallest_dimension(errors, 0.05) == 5
+    assert smallest_dimension(errors, 0.95) == 1
     brute = [next(d for d in range(1, 6) if errors[d - 1] <= t) for t in (0.9, 0.3, 0.2)]
-    assert [least_dimension(errors, t) for t in (0.9, 0.3, 0.2)] == brute
+    assert [smallest_dimension(errors, t) for t in (0.9, 0.3, 0.2)] == brute
 
 
 def test_unigram_baseline_is_uncovered_share():

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from scripts.common.tables import arrow_schema, table_columns, write_tables
+from lm_saturation.io.tables import arrow_schema, table_columns, write_tables
+from tests.conftest import RESOURCES
 
 FACTS = {
     "parameters": 14_067_712,
@@ -51,7 +52,7 @@ def checkpoint_metrics(suite, model, steps, loss, **columns):
 
 
 def sequence_losses(metrics, sequences=50, noise=0.0, seed=0):
-    """Losses of sequences whose mean at each checkpoint is that of `metrics`; `noise` differs from step to step."""
+    """Losses of sequences, one a document, whose mean is that of `metrics`; `noise` differs from step to step."""
     random = np.random.default_rng(seed)
     offsets = random.normal(0, 0.05, sequences)
     parts = []
@@ -59,7 +60,11 @@ def sequence_losses(metrics, sequences=50, noise=0.0, seed=0):
         shifts = offsets - offsets.mean() + random.normal(0, noise, sequences)
         names = {"suite": row.suite, "model": row.model, "step": row.step, "tokens": 20}
         losses = row.cross_entropy_nats + shifts
-        parts.append(pd.DataFrame({**names, "sequence": np.arange(sequences), "loss_nats": losses}))
+        parts.append(
+            pd.DataFrame(
+                {**names, "sequence": np.arange(sequences), "document": np.arange(sequences), "loss_nats": losses}
+            )
+        )
     return pd.concat(parts)[list(table_columns("sequence_losses"))]
 
 
@@ -122,7 +127,7 @@ PYTHIA_NAMES = {f"pythia/{model}": f"pythia-{model}" for model in PYTHIA}
 
 def published_pythia():
     """checkpoint_metrics of the paper's five models, from its own curves, every 1000 steps where each is known."""
-    files = {name: pd.read_csv(f"resources/figure_{name}_published.csv") for name in ("1a", "3", "5")}
+    files = {name: pd.read_csv(RESOURCES / f"figure_{name}_published.csv") for name in ("1a", "3", "5")}
     steps = np.arange(5000, 144_000, 1000)
     parts = []
     for model, (parameters, layers, width) in PYTHIA.items():

@@ -3,45 +3,59 @@
 import gzip
 import json
 from base64 import b64decode
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from scripts.common.tables import read_csv, table_columns, write_csv, write_tables
-from scripts.metrics.saturation import correlation_rows, model_rows
-from scripts.report import figure_1a, figure_2, figure_3, figure_4, figure_5, figure_centred, figure_precision
-from scripts.report.claims_checkpoints import checkpoint_rows, trained_enough
-from scripts.report.long_panels import long_curves
-from scripts.report.report import TABLES, TITLES, numbers_drawn, render
-from scripts.report.suites import by_size, set_limits, short_number, size_styles, trajectories
-from scripts.report.table_checkpoints import rows as checkpoint_table
-from scripts.report.table_checkpoints import short_list
-from scripts.report.table_saturation import model_rows as saturation_table
-from scripts.report.untested import needs_of
+from lm_saturation.claims import CLAIMS
+from lm_saturation.figures.long_panels import long_curves
+from lm_saturation.figures.numbers import short_number
+from lm_saturation.figures.panels import PAPER, by_size, set_limits, size_styles, trajectories
+from lm_saturation.io.tables import read_csv, table_columns, write_csv, write_tables
+from lm_saturation.report.answers import answers
+from lm_saturation.report.page import page_figure, render_page
+from lm_saturation.report.tables.checkpoints import checkpoint_table, short_list
+from lm_saturation.report.tables.saturation import facts
+from lm_saturation.statistics.intervals import mean_interval
+from lm_saturation_workflow.catalogue import FIGURES, TABLES
+from lm_saturation_workflow.page_sections import TITLES, page_sections
+from scripts.report import (
+    figure_1a,
+    figure_2,
+    figure_3,
+    figure_4,
+    figure_5,
+    figure_centred,
+    figure_precision,
+    figure_unigram,
+)
+from tests.conftest import RESOURCES, ROOT
+from tests.report.judging import CONTEXT, empty
 from tests.report.suite_tables import (
     PYTHIA_NAMES,
     checkpoint_metrics,
     head_spectrum,
     layer_metrics,
-    published_pythia,
     sequence_losses,
     write_suite,
 )
 
 STEPS = np.arange(0, 2001, 100)
 LOSS = 4 + np.exp(-STEPS / 200) + np.where(STEPS > 1000, (STEPS - 1000) * 1e-4, 0)
+OTHERS = ["pythia-31m", "pythia-70m", "pythia-160m", "pythia-410m"]  # the paper's models that none below is
 NAMES = {"first/b": "pythia-14m", "single/a": "gpt2"}
-FIGURES = {
-    "figure_1a": ["metrics", "published", "language_models"],
+INPUTS = {
+    "figure_1a": ["metrics", "losses", "published", "language_models"],
     "figure_2": ["metrics", "layers", "published"],
     "figure_3": ["metrics", "published"],
     "figure_4": ["metrics", "spectra", "published"],
     "figure_5": ["metrics", "published"],
     "figure_centred": ["metrics"],
     "figure_precision": ["metrics"],
+    "figure_unigram": ["metrics", "seeds"],
 }
 
 
@@ -81,15 +95,20 @@ def test_suites_in_order_and_models_by_size():
     assert np.mean(shades[0][:3]) < np.mean(shades[1][:3])  # larger is lighter
 
 
+def losses_of(metrics, noise=0.0):
+    """sequence_losses of every model."""
+    return pd.concat([sequence_losses(one, noise=noise) for _, one in metrics.groupby(["suite", "model"], sort=False)])
+
+
 def line_of(axis, count):
     return [line for line in axis.get_lines() if len(line.get_xdata()) == count]
 
 
 def test_figure_1a_draws_what_the_table_holds():
-    published = pd.read_csv("resources/figure_1a_published.csv")
-    drawn = figure_1a.curves_drawn(suites(), published, NAMES)
+    published = pd.read_csv(RESOURCES / "figure_1a_published.csv")
+    drawn = figure_1a.curves_drawn(suites(), losses_of(suites(), 0.2), published, NAMES)
     figure = figure_1a.draw(drawn)
-    assert [axis.get_title() for axis in figure.axes] == ["b", "a", "a"]
+    assert [axis.get_title() for axis in figure.axes] == ["b", "a", "a", *OTHERS]
     (line,) = line_of(figure.axes[0], 20)
     np.testing.assert_array_equal(line.get_xdata(), STEPS[STEPS != 500])
     np.testing.assert_array_equal(line.get_ydata(), LOSS[STEPS != 500])
@@ -99,20 +118,42 @@ def test_figure_1a_draws_what_the_table_holds():
     np.testing.assert_array_equal(paper.get_ydata(), published[published.model == "pythia-14m"].loss_nats)
     best = drawn[drawn.best == 1]
     assert best.step.tolist() == [STEPS[LOSS.argmin()]] * 3
-    ours = drawn[drawn.source == "ours"]
-    np.testing.assert_allclose(ours.high - ours.loss_nats, 0.01)
+    other = drawn[drawn.model == "pythia-31m"]
+    (line,) = line_of(figure.axes[3], 28)
+    np.testing.assert_array_equal(line.get_xdata(), other.share)
+    np.testing.assert_array_equal(line.get_ydata(), other.loss_nats)
+    np.testing.assert_allclose(other.share, published[published.model == "pythia-31m"].step / 143_000)
+
+
+def test_the_band_of_figure_1a_is_of_the_paired_difference_to_the_lowest_loss():
+    metrics = suites()
+    losses = losses_of(metrics, 0.2)
+    published = pd.read_csv(RESOURCES / "figure_1a_published.csv")
+    drawn = figure_1a.curves_drawn(metrics, losses, published, {})
+    ours = drawn[(drawn.suite == "second") & (drawn.source == "ours")].set_index("step")
+    own = losses[losses.suite == "second"]
+    keys = [key for key in ("sequence", "document") if key in own]
+    table = own.pivot_table(index=keys, columns="step", values="loss_nats")
+    best = STEPS[LOSS.argmin()]
+    for step in STEPS:
+        error = stats.sem(table[step] - table[best]) if step != best else 0.0
+        np.testing.assert_allclose(ours.high[step] - ours.loss_nats[step], error, atol=1e-12)
+    assert (ours.high - ours.low)[best] == pytest.approx(0)
+    without = figure_1a.curves_drawn(metrics, losses[:0], published, {})
+    assert without[without.source == "ours"].low.isna().all()
 
 
 def test_the_five_gram_model_is_a_line_where_the_panel_reaches_it():
     models = pd.DataFrame({"corpus": ["c", "c"], "tokenizer": ["t", "u"], "cross_entropy_nats": [4.1, 1.0]})
     texts = {"first": ["c", "t"], "second": ["c", "u"]}
-    drawn = figure_1a.curves_drawn(suites(), pd.read_csv("resources/figure_1a_published.csv"), {})
+    published = pd.read_csv(RESOURCES / "figure_1a_published.csv")
+    drawn = figure_1a.curves_drawn(suites(), losses_of(suites()), published, {})
     five_grams = figure_1a.five_gram_rows(drawn, models, texts)
     assert five_grams.loss_nats.tolist() == [4.1, 4.1, 1.0]
     figure = figure_1a.draw(pd.concat([drawn, five_grams]))
     dotted = [[line.get_ydata()[0] for line in axis.get_lines() if line.get_linestyle() == ":"] for axis in figure.axes]
-    assert dotted == [[4.1], [], []]
-    assert [[text.get_text() for text in axis.texts] for axis in figure.axes] == [
+    assert dotted[:3] == [[4.1], [], []]
+    assert [[text.get_text() for text in axis.texts] for axis in figure.axes[:3]] == [
         [],
         ["5-gram 4.10 ↑"],
         ["5-gram 1.00 ↓"],
@@ -121,7 +162,7 @@ def test_the_five_gram_model_is_a_line_where_the_panel_reaches_it():
 
 def test_figure_2_shows_the_last_checkpoint_of_its_own_and_the_state_after_the_norm():
     metrics = suites()
-    published = pd.read_csv("resources/figure_2_published.csv")
+    published = pd.read_csv(RESOURCES / "figure_2_published.csv")
     drawn = figure_2.curves_drawn(metrics, layer_metrics(metrics), published, NAMES)
     ours = drawn[drawn.source == "ours"]
     assert ours.groupby(["suite", "model"]).step.first().to_dict() == {
@@ -142,8 +183,10 @@ def test_figure_2_shows_the_last_checkpoint_of_its_own_and_the_state_after_the_n
 
 
 def test_figure_3_takes_the_loss_where_there_are_no_words():
-    drawn = figure_3.curves_drawn(suites(), pd.read_csv("resources/figure_3_published.csv"), NAMES)
-    metric = drawn.groupby(["suite", "model", "source"]).metric.unique().map(list).to_dict()
+    drawn = figure_3.curves_drawn(suites(), pd.read_csv(RESOURCES / "figure_3_published.csv"), NAMES)
+    assert list(drawn[drawn.suite == PAPER].model.unique()) == OTHERS
+    ours = drawn[drawn.suite != PAPER]
+    metric = ours.groupby(["suite", "model", "source"]).metric.unique().map(list).to_dict()
     assert metric == {
         ("first", "b", "ours"): ["word_perplexity"],
         ("first", "b", "paper"): ["word_perplexity"],
@@ -159,7 +202,7 @@ def test_figure_3_takes_the_loss_where_there_are_no_words():
 
 def test_figure_4_shows_shares_of_the_first():
     metrics = suites()
-    published = pd.read_csv("resources/figure_4_published.csv")
+    published = pd.read_csv(RESOURCES / "figure_4_published.csv")
     drawn = figure_4.values_drawn(metrics, head_spectrum(metrics), published, NAMES)
     ours = drawn[(drawn.source == "ours") & (drawn.suite == "second")]
     assert ours["rank"].min() == 2
@@ -172,23 +215,98 @@ def test_figure_4_shows_shares_of_the_first():
 
 
 def test_figure_5_and_the_two_of_ours_draw_every_curve():
-    drawn = figure_5.curves_drawn(suites(), pd.read_csv("resources/figure_5_published.csv"), NAMES)
-    assert drawn.groupby(["suite", "model", "source"]).size().to_dict() == {
-        ("first", "a", "ours"): 21,
-        ("first", "b", "ours"): 21,
-        ("first", "b", "paper"): 143,
-        ("second", "a", "ours"): 21,
+    drawn = figure_5.curves_drawn(suites(), pd.read_csv(RESOURCES / "figure_5_published.csv"), NAMES)
+    assert drawn.groupby(["suite", "source"]).size().to_dict() == {
+        ("first", "ours"): 42,
+        ("first", "paper"): 143,  # of pythia-14m, which first/b is
+        ("second", "ours"): 21,
+        ("second", "paper"): 7 * 143,  # of all of the paper's models
     }
     figure = figure_5.draw(drawn)
     assert {axis.get_yscale() for axis in figure.axes} == {"log"}
     centred = long_curves(suites(), figure_centred.QUANTITIES)
     assert centred.groupby(["quantity", "variant"]).value.first()["singular_entropy", "centred"] == 0.3
     assert len(figure_centred.draw(centred).axes) == 6
-    precision = long_curves(suites(), figure_precision.QUANTITIES)
+    precision = figure_precision.with_means(long_curves(suites(), figure_precision.QUANTITIES))
     raw = precision[(precision.quantity == "float16") & (precision.variant == "raw head")]
     assert raw[(raw.suite == "first") & (raw.model == "a")].step.max() == 1500  # beyond it a logit overflows
     assert precision[precision.quantity == "offset"].value.unique().tolist() == [2.5]
     assert len(figure_precision.draw(precision).axes) == 6
+
+
+def test_figure_unigram_draws_both_losses_and_those_of_published_trainings():
+    metrics = suites()
+    metrics["loss_on_unigram_text"] = metrics.cross_entropy_nats + 5
+    metrics.loc[metrics.suite == "second", ["loss_on_unigram_text", "loss_on_bigram_text"]] = None
+    seeds = pd.read_csv(RESOURCES / "pythia_seeds.csv.xz")
+    drawn = figure_unigram.curves_drawn(metrics, seeds, NAMES)
+    assert drawn[drawn.source == "ours"].groupby(["suite", "model"]).size().to_dict() == {
+        ("first", "a"): 21,
+        ("first", "b"): 21,
+    }
+    late = seeds[(seeds.variant == "standard") & (seeds.step >= 1000)]
+    others = drawn[drawn.suite == PAPER].model.unique().tolist()
+    assert others[:3] == ["pythia-70m", "pythia-160m", "pythia-410m"]
+    assert {*others, "pythia-14m"} == set(late.model)
+    axis = figure_unigram.draw(drawn).axes[0]
+    lines = [line.get_ydata() for line in axis.get_lines() if len(line.get_xdata()) == 20]
+    np.testing.assert_array_equal(lines, [(LOSS + 5)[STEPS != 500], LOSS[STEPS != 500]])
+    paper = late[late.model == "pythia-14m"].sort_values("step")
+    lines = [line for line in axis.get_lines() if len(line.get_xdata()) == len(paper)]
+    np.testing.assert_array_equal(lines[0].get_xdata(), paper.step)
+    np.testing.assert_array_equal(lines[0].get_ydata(), paper.loss_on_unigram_text)
+    np.testing.assert_array_equal(lines[1].get_ydata(), paper.loss_on_bigram_text)
+    low, high = axis.get_ylim()
+    assert low < LOSS[STEPS >= 400].min()
+    assert high > (LOSS + 5)[STEPS >= 400].max()
+
+
+def test_loss_on_unigram_text_in_the_table_of_saturation():
+    metrics = suites()
+    metrics["loss_on_unigram_text"] = np.where(metrics.suite == "second", None, 10 - metrics.step / 1000)
+    first, second = (facts(metrics).set_index(["suite", "model"]).loc[key] for key in (("first", "a"), ("second", "a")))
+    assert (first.loss_on_unigram_text_minimum, first.loss_on_unigram_text_final) == (8.0, 8.0)
+    assert np.isnan(second.loss_on_unigram_text_minimum)
+    assert np.isnan(second.loss_on_unigram_text_final)
+    assert first.late_checkpoints == second.late_checkpoints == 20
+
+
+def test_values_of_figure_5_beyond_the_axis_are_marked_on_its_edge():
+    entropy = np.where(STEPS < 100, 1e-3, 0.4)
+    metrics = checkpoint_metrics("first", "a", STEPS, LOSS, singular_entropy=entropy)
+    published = pd.read_csv(RESOURCES / "figure_5_published.csv")
+    drawn = figure_5.curves_drawn(metrics, published, {"first/a": "pythia-14m"})
+    assert drawn[(drawn.clipped == 1) & (drawn.source == "ours")].step.tolist() == [0]
+    axis = figure_5.draw(drawn).axes[0]
+    (mark,) = [line for line in axis.get_lines() if line.get_marker() == "v" and len(line.get_xdata())]
+    assert (mark.get_xdata().tolist(), mark.get_ydata().tolist()) == ([0], [axis.get_ylim()[0]])
+
+
+def test_figure_5_draws_the_papers_curves_by_the_share_of_training_where_no_model_is_its_own():
+    metrics = checkpoint_metrics("first", "a", STEPS, LOSS)
+    drawn = figure_5.curves_drawn(metrics, pd.read_csv(RESOURCES / "figure_5_published.csv"), {})
+    paper = drawn[(drawn.source == "paper") & (drawn.model == "pythia-1b")]
+    lines = line_of(figure_5.draw(drawn).axes[0], len(paper))
+    np.testing.assert_allclose(lines[5].get_xdata(), paper.share * STEPS[-1])  # the sixth of seven
+    np.testing.assert_array_equal(lines[5].get_ydata(), paper.singular_entropy)
+
+
+def test_figure_precision_says_whether_penalties_are_noise():
+    def said(shift):
+        parts = [
+            checkpoint_metrics("first", str(model), STEPS, LOSS, loss_bfloat16=LOSS + shift + model * 1e-4)
+            for model in (-2, -1, 0, 1, 2)
+        ]
+        curves = figure_precision.with_means(long_curves(pd.concat(parts), figure_precision.QUANTITIES))
+        raw = curves[(curves.quantity == "bfloat16") & (curves.variant == figure_precision.RAW)]
+        np.testing.assert_allclose(
+            raw[["mean", "low", "high"]].iloc[0], mean_interval(raw.groupby("model").value.mean().to_numpy())
+        )
+        return figure_precision.draw(curves).axes[0].texts[0].get_text().split("\n")[1]
+
+    assert said(0.0) == "noise: the interval holds 0"
+    assert said(0.002) == "not noise, but below 0.006, the smallest increase in Fig 1a"
+    assert said(0.05) == "not noise"
 
 
 def test_limits_leave_out_the_beginning():
@@ -202,18 +320,20 @@ def test_limits_leave_out_the_beginning():
     assert [short_number(value) for value in (0, 512, 1500, 143_000, 2e6)] == ["0", "512", "1.5k", "143k", "2M"]
 
 
-@pytest.mark.parametrize("empty", [False, True])
-def test_every_figure_writes_three_files(empty, run_script, tmp_path):
-    paths = {} if empty else write_suite(tmp_path, suites())
+@pytest.mark.parametrize("lacks", [False, True])
+def test_every_figure_writes_three_files(lacks, run_script, tmp_path):
+    paths = {} if lacks else write_suite(tmp_path, suites())
     models = dict.fromkeys(table_columns("language_model"), 1) | {"corpus": ["c"], "tokenizer": "t"}
     write_tables("language_model", tmp_path / "models.parquet", [models])
-    for name, needed in FIGURES.items():
+    for name, needed in INPUTS.items():
         files = {
             "metrics": paths.get("checkpoint_metrics", []),
+            "losses": paths.get("sequence_losses", []),
             "layers": paths.get("layer_metrics", []),
             "spectra": paths.get("head_spectrum", []),
-            "published": f"resources/{name}_published.csv",
-            "language_models": [] if empty else [str(tmp_path / "models.parquet")],
+            "published": str(RESOURCES / f"{name}_published.csv"),
+            "seeds": str(RESOURCES / "pythia_seeds.csv.xz"),
+            "language_models": [] if lacks else [str(tmp_path / "models.parquet")],
         }
         output = {kind: tmp_path / f"{name}.{kind}" for kind in ("pdf", "png", "csv")}
         run_script(
@@ -223,65 +343,7 @@ def test_every_figure_writes_three_files(empty, run_script, tmp_path):
             params={"palette": "colorblind", "names": NAMES, "texts": {"first": ["c", "t"]}},
         )
         assert all(path.stat().st_size > 0 for path in output.values())
-        assert (len(pd.read_csv(output["csv"])) == 0) == empty
-
-
-def tables_of(metrics, noise=0.001):
-    """table_saturation and onset_correlation, as the rules would write them."""
-    groups = metrics.groupby(["suite", "model"], sort=False)
-    rows = [row for _, one in groups for row in model_rows(one, sequence_losses(one, noise=noise))]
-    saturation = pd.DataFrame(rows, columns=list(table_columns("saturation")))
-    correlation = pd.DataFrame(correlation_rows(saturation), columns=list(table_columns("onset_correlation")))
-    return saturation_table(saturation, metrics), correlation
-
-
-def verdicts(table, correlation):
-    return {
-        row["claim"]: (row["verdict"], row["agreeing"], row["curves"]) for row in checkpoint_rows(table, correlation)
-    }
-
-
-def test_the_papers_own_curves_under_its_own_claims():
-    assert verdicts(*tables_of(published_pythia())) == {
-        "small_models_saturate": ("not reproduced", 4, 5),  # 410M is best at its end
-        "anisotropy_separates": ("reproduced", 5, 5),
-        "anisotropy_rises_at_saturation": ("reproduced", 4, 4),
-        "onsets_in_order": ("not tested in this configuration", 0, 0),
-        "singular_values_spike": ("reproduced", 4, 4),
-        "small_heads_degenerate": ("reproduced", 5, 5),
-    }
-
-
-def test_verdicts_follow_the_numbers():
-    table, correlation = tables_of(published_pythia())
-    large = table[table.model == "410m"]
-    assert verdicts(large.assign(saturates=1), correlation)["small_models_saturate"] == ("reproduced", 1, 1)
-    assert verdicts(large, correlation)["anisotropy_separates"][2] == 0  # one kind only
-    assert verdicts(table.assign(anisotropy_final=0.9), correlation)["anisotropy_separates"][:2] == (
-        "not reproduced",
-        4,
-    )
-    late = table.assign(anisotropy_onset_step=3 * table.best_step)
-    assert verdicts(late, correlation)["anisotropy_rises_at_saturation"] == ("not reproduced", 0, 4)
-    never = table.assign(singular_entropy_onset_step=np.nan)
-    assert verdicts(never, correlation)["singular_values_spike"] == ("not reproduced", 0, 4)
-    assert verdicts(never, correlation)["small_heads_degenerate"] == ("not reproduced", 1, 5)
-    ordered = correlation.assign(models=6, spearman=0.9, p_value=0.04)
-    assert verdicts(table, ordered)["onsets_in_order"] == ("reproduced", 3, 3)
-    assert verdicts(table, ordered.assign(p_value=0.06))["onsets_in_order"] == ("not reproduced", 0, 3)
-
-
-@pytest.mark.parametrize(
-    "change", [{"late_checkpoints": 9}, {"tokens_per_parameter": np.nan}, {"parameters": 5 * 10**8}]
-)
-def test_too_few_checkpoints_or_tokens_test_nothing(change):
-    table, correlation = tables_of(published_pythia())
-    assert verdicts(table.assign(**change), correlation)["small_models_saturate"][2] == 0
-
-
-def test_models_are_judged_where_the_papers_saturate():
-    table = pd.DataFrame({"parameters": [1000, 14_067_712, 70_426_624], "tokens_per_parameter": [5300.0, 5200, 1480]})
-    assert trained_enough(table).tolist() == [True, False, False]
+        assert (len(pd.read_csv(output["csv"])) == 0) == lacks
 
 
 def audit(model, statuses):
@@ -319,12 +381,12 @@ def test_checkpoints_asked_for_found_and_measured():
     assert short_list([]) is None
 
 
-@pytest.mark.parametrize("empty", [False, True])
-def test_tables_claims_and_page(empty, run_script, tmp_path):
+@pytest.mark.parametrize("lacks", [False, True])
+def test_tables_claims_and_page(lacks, run_script, tmp_path):
     metrics = suites()
-    paths = {} if empty else write_suite(tmp_path, metrics, noise=0.001)
+    paths = {} if lacks else write_suite(tmp_path, metrics, noise=0.001)
     saturation, correlation = [], []
-    for suite in [] if empty else metrics.suite.unique():
+    for suite in [] if lacks else metrics.suite.unique():
         saturation.append(str(tmp_path / f"{suite}.saturation.parquet"))
         correlation.append(str(tmp_path / f"{suite}.correlation.parquet"))
         mine = {name: [path for path in paths[name] if f"/{suite}/" in path] for name in paths}
@@ -333,12 +395,19 @@ def test_tables_claims_and_page(empty, run_script, tmp_path):
             input={"metrics": mine["checkpoint_metrics"], "losses": mine["sequence_losses"]},
             output={"saturation": saturation[-1], "correlation": correlation[-1]},
         )
+    files = {name: tmp_path / f"{name}.csv" for name in TABLES}
+    for name, table in TABLES.items():
+        write_csv(table.schema, files[name], empty(name))
     measured = paths.get("checkpoint_metrics", [])
-    files = {name: tmp_path / f"{name}.csv" for name in ("saturation", "correlation", "checkpoints", "claims")}
     run_script(
         "report/table_saturation.py",
-        input={"metrics": measured, "saturation": saturation, "correlation": correlation},
-        output={"table": files["saturation"], "correlation": files["correlation"]},
+        input={
+            "metrics": measured,
+            "layers": paths.get("layer_metrics", []),
+            "saturation": saturation,
+            "correlation": correlation,
+        },
+        output={name: files[name] for name in ("saturation", "onset_correlation")},
     )
     run_script(
         "report/table_checkpoints.py",
@@ -346,65 +415,57 @@ def test_tables_claims_and_page(empty, run_script, tmp_path):
         output=[files["checkpoints"]],
         params={"steps": dict.fromkeys(metrics.suite.unique())},
     )
-    for name in ("table_7", "table_7_controls", "head_thresholds", "loss_expansion_orders", "scaling_fit"):
-        write_csv(name, tmp_path / f"{name}.csv", pd.DataFrame(columns=list(table_columns(name))))
-    ngrams = {"table_7": str(tmp_path / "table_7.csv"), "controls": str(tmp_path / "table_7_controls.csv")}
-    scaling = {"scaling": str(tmp_path / "scaling_fit.csv")}
-    heads = {"thresholds": str(tmp_path / "head_thresholds.csv"), "orders": str(tmp_path / "loss_expansion_orders.csv")}
-    tied = {
-        f"tied_{name}": str(tmp_path / f"tied_{name}.csv")
-        for name in ("initial_loss", "moments", "models", "comparison")
-    }
-    for name, path in tied.items():
-        write_csv(name, path, pd.DataFrame(columns=list(table_columns(name))))
-    tied["tied_losses"] = tied.pop("tied_initial_loss")
-    abilities = {"table_1": "table_1", "lost": "ability_saturation", "emergence": "emergence_fits"}
-    abilities["equal_loss"] = "equal_loss"
-    for schema in abilities.values():
-        write_csv(schema, tmp_path / f"{schema}.csv", pd.DataFrame(columns=list(table_columns(schema))))
-    abilities = {name: str(tmp_path / f"{schema}.csv") for name, schema in abilities.items()}
-    others = {**scaling, **abilities, **heads, **ngrams, **tied}
+    output = {name: tmp_path / f"{name}.csv" for name in ("claims", "claim_curves")}
+    figures = {name: RESOURCES / f"{name}_published.csv" for claim in CLAIMS.values() for name in claim.figures}
     run_script(
         "report/claims.py",
-        input={"saturation": files["saturation"], "correlation": files["correlation"], **others},
-        output=[files["claims"]],
-        params={"sample_size": 100_000, "synthetic": []},
+        input=files | figures,
+        output={"claims": output["claims"], "curves": output["claim_curves"]},
+        params={"context": CONTEXT},
     )
-    claims = read_csv("claims", files["claims"])
-    assert len(claims) >= 34
-    assert claims.claim.is_unique
+    claims = read_csv("claims", output["claims"])
+    assert claims.claim.drop_duplicates().tolist() == list(CLAIMS)
+    assert not claims.duplicated(["claim", "source"]).any()
+    curves = read_csv("claim_curves", output["claim_curves"])
+    assert len(curves) == claims.curves.sum()
     table = read_csv("table_saturation", files["saturation"])
-    assert table.model.tolist() == ([] if empty else ["b", "a", "a", "a", "b"])
-    tables = {name: pd.DataFrame(columns=list(table_columns(shown.schema))) for name, shown in TABLES.items()}
-    tables |= {"saturation": table, "onsets": table, "checkpoints": read_csv("table_checkpoints", files["checkpoints"])}
-    tables["onset_correlation"] = read_csv("onset_correlation", files["correlation"])
+    assert table.model.tolist() == ([] if lacks else ["b", "a", "a", "a", "b"])
+    tables = {name: read_csv(table.schema, files[name]) for name, table in TABLES.items()}
     page = page_of(claims, tables)
-    assert ("measures no checkpoints" in page) == empty
-    anchors = {anchor for found in claims.found_in for anchor in found.split(", ")}
-    assert anchors <= {*TITLES, *TABLES}
-    assert all(f'id="{anchor}"' in page for anchor in anchors if anchor not in TITLES)
-    assert all(needs_of([name]) for name in claims.claim)  # what would test it is said of each
+    assert ("measures no checkpoints" in page) == lacks
+    anchors = {anchor for names in claims.found_in for anchor in names.split(", ")}
+    assert anchors <= set(TITLES)
+    assert all(f'id="{anchor}"' in page for anchor in anchors if anchor not in FIGURES)
 
 
 def page_of(claims, tables):
     config = {"checkpoints": {"suites": ["first"]}, "suites": {"first": {"models": ["a"]}}, "metrics": {"seed": 5}}
     machine = {"system": "x", "processor": "y", "cores": 2, "memory_gb": 8, "gpus": [], "python": "3.11"}
     record = {"config": config, "code_revision": None, "machine": machine, "packages": {}, "inputs": {}, "audits": {}}
-    return render(Path("scripts/report/report.html.jinja"), claims, tables, {}, record, "<svg></svg>", {})
+    template = ROOT / "src" / "lm_saturation" / "report" / "report.html.jinja"
+    answered = answers(claims, tables["seed_runs"], tables["rounding_pairs"])
+    sections = page_sections(tables, [], [])
+    return render_page(template, claims, answered, sections, TITLES, record, "<svg></svg>", {})
 
 
 def test_large_tables_of_numbers_are_packed(tmp_path):
+    (tmp_path / "image.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x07\x08\0\0\x03\x84")
     (tmp_path / "small.csv").write_bytes(b"a\n1\n")
     (tmp_path / "large.csv").write_bytes(b"1\n" * 300_000)
-    assert numbers_drawn(tmp_path / "small.csv") == ("data:text/csv;base64,YQoxCg==", "small.csv")
-    uri, name = numbers_drawn(tmp_path / "large.csv")
-    assert name == "large.csv.gz"
-    assert gzip.decompress(b64decode(uri.split(",")[1])) == b"1\n" * 300_000
+    small, large = (
+        page_figure("f", "T", "What to see? How.", "d", str(tmp_path / "image.png"), str(tmp_path / f"{name}.csv"))
+        for name in ("small", "large")
+    )
+    assert (small["data"], small["file_name"]) == ("data:text/csv;base64,YQoxCg==", "small.csv")
+    assert (small["size"], small["alt"]) == ([960, 480], "T. What to see?")
+    assert small["image"].startswith("data:image/png;base64,iVBOR")
+    assert large["file_name"] == "large.csv.gz"
+    assert gzip.decompress(b64decode(large["data"].split(",")[1])) == b"1\n" * 300_000
 
 
 def test_published_curves_name_models_as_the_hub_does():
     models = {
-        name: set(pd.read_csv(f"resources/figure_{name}_published.csv").model) for name in ("1a", "2", "3", "4", "5")
+        name: set(pd.read_csv(RESOURCES / f"figure_{name}_published.csv").model) for name in ("1a", "2", "3", "4", "5")
     }
     assert models["1a"] == models["3"] == models["4"] == set(PYTHIA_NAMES.values())
     assert models["5"] > models["1a"]

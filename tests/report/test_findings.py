@@ -5,12 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.common.tables import read_csv
-from scripts.report.findings import differing_pairs, misfiled, trainings
-from scripts.report.published import entropies_by_power, least_losses, matrix_sizes
+from lm_saturation.evidence.paper_curves import entropies_by_power, matrix_sizes, minimum_losses
+from lm_saturation.io.tables import read_csv
+from lm_saturation.report.findings import differing_pairs, misfiled, trainings
+from lm_saturation.report.verdicts import MEANINGS
+from tests.conftest import RESOURCES
 
-FIGURES = {number: pd.read_csv(f"resources/figure_{number}_published.csv") for number in ("1a", "4", "5", "7")}
-EVALUATIONS = pd.read_csv("resources/pythia_evaluations.csv.xz")
+FIGURES = {number: pd.read_csv(RESOURCES / f"figure_{number}_published.csv") for number in ("1a", "4", "5", "7")}
+EVALUATIONS = pd.read_csv(RESOURCES / "pythia_evaluations.csv.xz")
 WRITTEN = Path("docs/findings.md")
 
 
@@ -59,9 +61,9 @@ def test_the_papers_matrices_hold_about_1e5_ngrams():
 
 
 def test_410m_does_not_saturate_in_figure_1a():
-    least = least_losses(FIGURES["1a"]).set_index("model")
-    assert (least.rise_nats > least.reading_nats).tolist() == [True, True, True, True, False]
-    assert least.best_step["pythia-410m"] == least.last_step["pythia-410m"]
+    minima = minimum_losses(FIGURES["1a"]).set_index("model")
+    assert (minima.increase_nats > minima.reading_nats).tolist() == [True, True, True, True, False]
+    assert minima.best_step["pythia-410m"] == minima.last_step["pythia-410m"]
 
 
 def test_folders_are_counted_by_their_names():
@@ -100,7 +102,8 @@ def sections(text):
 
 def prose(text):
     """The text without tables, verdicts and numbers."""
-    lines = [re.sub(r"\*\*(not )?(reproduced|tested).*", "", line) for line in text.splitlines()]
+    verdict = "|".join(MEANINGS)
+    lines = [re.sub(rf"\*\*({verdict})\*\*.*", "", line) for line in text.splitlines()]
     return [re.sub(r"[-+]?\d[\d.,]*", "#", line) for line in lines if line and not line.startswith("|")]
 
 
@@ -122,3 +125,11 @@ def test_every_number_of_the_law_is_that_of_the_table(undisturbed):
     for row in fits[(fits.source == "paper") & (fits.constants == "hoffmann")].itertuples():
         start = f"| {row.parameters_counted.replace('_', ' ')} | "
         assert f"{100 * row.final_gap:+.1f} %" in law[law.index(start) :].splitlines()[0]
+
+
+def test_the_readme_answers_as_the_findings_do():
+    readme = Path("README.md").read_text(encoding="utf-8")
+    block = readme.split("<!-- answers: as in docs/findings.md -->")[1].split("<!-- end of answers -->")[0]
+    findings = WRITTEN.read_text(encoding="utf-8").split("## The question, and its answers")[1].split("\n## ")[0]
+    assert block.strip() == findings.strip()
+    assert block.count("**") == 2 * 6

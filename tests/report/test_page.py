@@ -11,7 +11,9 @@ from itertools import pairwise
 
 import pytest
 
-from scripts.report.report import TABLES, TITLES
+from lm_saturation.io.tables import read_csv
+from lm_saturation.report.verdicts import MEANINGS, SIGNS
+from lm_saturation_workflow.catalogue import FIGURES, TABLE_RULES, TABLES
 from tests.conftest import ROOT
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: make test installs it")
@@ -101,13 +103,13 @@ def test_every_link_and_image_is_there(page):
     assert len(inner) > 40
     assert {href[1:] for href in inner} <= set(ids)
     files = {name: href for href, name in links if not href.startswith("#")}
-    assert {name.split(".")[0] for name in files} == set(TITLES)
+    assert {name.split(".")[0] for name in files} == set(FIGURES)
     for name, href in files.items():
         data = base64.b64decode(href.split(",", 1)[1])
         text = (gzip.decompress(data) if name.endswith(".gz") else data).decode()
         assert len(list(csv.reader(io.StringIO(text)))) > 1, name
     images = page.execute_script("return [...document.images].map(image => [image.alt, image.naturalWidth])")
-    assert len(images) == len(TITLES)
+    assert len(images) == len(FIGURES)
     assert all(width > 300 for _, width in images)
 
 
@@ -172,7 +174,8 @@ def test_every_table_sorts_by_click(page):
     empty = page.execute_script(
         "return [...document.querySelectorAll('p')].filter(p => p.innerText === 'None.').length"
     )
-    assert len(tables) == len(TABLES) - empty + 5  # claims, times, packages, inputs, seeds
+    views = [view for table in TABLES.values() for view in table.views]
+    assert len(tables) == len(views) - empty + 4  # times, packages, inputs, seeds
     page.execute_script("document.querySelectorAll('details').forEach(aside => { aside.open = true })")
     for table in tables:
         heads = table.find_elements(By.CSS_SELECTOR, "thead th")
@@ -211,7 +214,7 @@ def test_every_table_sorts_by_key(page):
 )
 def test_numbers_sort_as_numbers_and_nothing_comes_last(browser, tmp_path, head, cells, ascending):
     rows = "".join(f"<tr><td>{cell}</td></tr>" for cell in cells)
-    script = (ROOT / "scripts" / "report" / "report.js").read_text()
+    script = (ROOT / "src" / "lm_saturation" / "report" / "report.js").read_text()
     text = f'<table class="sortable"><thead><tr><th {head}>x</th></tr></thead><tbody>{rows}</tbody></table>'
     (tmp_path / "table.html").write_text(f'<!doctype html><meta charset="utf-8">{text}<script>{script}</script>')
     browser.get((tmp_path / "table.html").as_uri())
@@ -269,11 +272,21 @@ def contrast(one, other):
 
 def test_verdicts_are_told_apart_without_colour(page):
     shown = {mark.text for mark in page.find_elements(By.CSS_SELECTOR, "td .verdict")}
-    assert shown == {"✓ reproduced", "✗ not reproduced", "– not tested here"}
-    counts = page.find_element(By.CSS_SELECTOR, ".count").text
-    numbers = [int(count) for count in re.findall(r"\d+", counts)]
-    rows = [mark.text[2:] for mark in page.find_elements(By.CSS_SELECTOR, "td .verdict")]
-    assert numbers == [rows.count(name) for name in ("reproduced", "not reproduced", "not tested here")]
+    signs = {text[0] for text in shown}
+    assert "– not tested here" in shown
+    assert signs <= set(SIGNS)
+    assert len(signs) == len({sign for text, (sign, _) in MEANINGS.items() if any(one[2:] == text for one in shown)})
+
+
+def test_the_counts_are_those_of_the_table(page, undisturbed):
+    claims = read_csv("claims", undisturbed / "results" / "smoke" / "claims.csv")
+    rows = page.find_elements(By.CSS_SELECTOR, ".counts tbody tr")
+    counted = {
+        row.find_element(By.TAG_NAME, "th").text: [int(cell.text) for cell in row.find_elements(By.TAG_NAME, "td")]
+        for row in rows
+    }
+    made = claims[claims.kind == "claim"].groupby("source").size()
+    assert {source: sum(numbers) for source, numbers in counted.items()} == made.to_dict()
 
 
 def test_it_prints(page):
@@ -312,7 +325,7 @@ def test_claims_not_tested_say_what_would_test_them(page):
 def test_the_workflow_is_drawn(page):
     graph = page.find_element(By.CSS_SELECTOR, ".graph svg")
     texts = [one.text for one in graph.find_elements(By.TAG_NAME, "text")]
-    assert {"corpus", "figures ×21", "tables ×10", "claims", "report"} <= set(texts)
+    assert {"corpus", f"figures ×{len(FIGURES)}", f"tables ×{len(TABLE_RULES)}", "claims", "report"} <= set(texts)
     boxes = page.execute_script(
         "return [...arguments[0].querySelectorAll('rect[rx]')].map(box => box.getBoundingClientRect())", graph
     )

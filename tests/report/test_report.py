@@ -1,49 +1,75 @@
+import math
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from scipy import stats
 
-from scripts.common.jobs import InputError
-from scripts.common.tables import read_csv, write_csv
-from scripts.report.claims_ngrams import RANK_OF_LANGUAGE, beyond_column_norms, comparable, judge, plain_curves
+from lm_saturation.claims import Context
+from lm_saturation.claims.base import PAPER
+from lm_saturation.claims.ngrams import comparable, with_spread_of_others
+from lm_saturation.config import read_experiment
+from lm_saturation.errors import InputError
+from lm_saturation.figures.ngram_panels import curve, grid
+from lm_saturation.figures.style import save_figure, set_style
+from lm_saturation.io.tables import read_csv
+from lm_saturation.report.cells import number
+from lm_saturation.report.tables.table_7 import published_rows
+from lm_saturation.report.tables.table_7_controls import control_rows, smoothed_summary
+from lm_saturation.statistics.intervals import mean_interval
 from scripts.report.figure_7 import curves_drawn, draw
 from scripts.report.figure_7_controls import distinct_samples, panels_of
-from scripts.report.report import embed, number, summary_text
-from scripts.report.samples import curve, grid, mean_interval
-from scripts.report.style import save_figure, set_style
-from scripts.report.table_7 import paper_rows
-from scripts.report.table_7_controls import control_rows, smoothed_summary
+from tests.conftest import RESOURCES, ROOT
+from tests.report.judging import judged
 
-PUBLISHED = pd.read_csv("resources/figure_7_published.csv")
+PUBLISHED = pd.read_csv(RESOURCES / "figure_7_published.csv")
 
 
 def row(halving, low=None, high=None, **other):
-    values = {"halving_dimension": halving, "halving_low": low, "halving_high": high, "corpus": "c"}
-    return {**values, "order": 5, "ngrams": 100_000, **other}
+    values = {"halving_dimension": halving, "halving_low": low, "halving_high": high, "corpus": "c", "tokenizer": "t"}
+    for name in ("lenient", "negligible", "strict"):
+        values |= dict.fromkeys((f"{name}_dimension", f"{name}_low", f"{name}_high"), 12_000.0)
+    return {**values, "source": "ours", "order": 5, "ngrams": 100_000, "samples": 5, **other}
 
 
 @pytest.mark.parametrize(
     ("rows", "agreeing", "verdict"),
     [
         ([row(1500.0, 1400.0, 1600.0)], 1, "reproduced"),
-        ([row(990.0, 970.0, 1010.0), row(2000.0)], 2, "reproduced"),
-        ([row(990.0, 985.0, 995.0), row(1500.0)], 1, "not reproduced"),
-        ([row(900.0)], 0, "not reproduced"),
-        ([], 0, "not tested in this configuration"),
+        ([row(990.0, 970.0, 1010.0)], 0, "inconclusive"),  # touching the range is not enough
+        ([row(990.0, 985.0, 995.0), row(1500.0, 1400.0, 1600.0)], 1, "in part"),
+        ([row(900.0, 890.0, 910.0)], 0, "contradicted"),
+        ([row(1500.0, math.nan, math.nan, samples=1)], 0, "inconclusive"),  # one sample has no interval
+        ([], 0, "not tested here"),
     ],
 )
-def test_a_claim_holds_if_every_interval_meets_the_range(rows, agreeing, verdict):
-    judged = judge(RANK_OF_LANGUAGE[0], pd.DataFrame(rows, columns=list(row(0.0))))
-    assert (judged["agreeing"], judged["verdict"]) == (agreeing, verdict)
+def test_a_claim_holds_if_every_interval_lies_in_the_range(rows, agreeing, verdict):
+    claim = judged({"table_7": pd.DataFrame(rows, columns=list(row(0.0)))})["w_error_halves"]
+    assert (claim["agreeing"], claim["verdict"]) == (agreeing, verdict)
 
 
 def test_only_large_samples_of_real_text_test_the_paper():
     table = pd.DataFrame([row(1.0), row(2.0, ngrams=49_999), row(3.0, order=4), row(4.0, corpus="made")])
-    assert comparable(table, 5, ["made"]).halving_dimension.tolist() == [1.0]
-    assert comparable(table, 4, ["made"]).halving_dimension.tolist() == [3.0]
+    context = Context("100000", synthetic=("made",))
+    assert comparable(table, 5, context).halving_dimension.tolist() == [1.0]
+    assert comparable(table, 4, context).halving_dimension.tolist() == [3.0]
+    assert judged({"table_7": table}, context=context)["w_error_halves"]["curves"] == 1
+    assert judged({"table_7": table})["w_error_halves"]["curves"] == 2
+    assert judged({"table_7": table.assign(source="paper")}, context=context)["w_error_halves"]["curves"] == 0
+
+
+def test_the_papers_curves_are_judged_by_the_error_of_reading_them():
+    """All but IMDb's with Llama-2's tokenizer halve within the range; Llama-2's are negligible before it."""
+    table = pd.DataFrame(published_rows(PUBLISHED)).assign(samples=math.nan, order=math.nan, ngrams=math.nan)
+    found = judged({"table_7": table}, PAPER)
+    assert [found["w_error_halves"][key] for key in ("verdict", "curves", "agreeing")] == ["in part", 6, 5]
+    small = found["w_error_negligible"]
+    assert [small[key] for key in ("verdict", "agreeing", "contradicting")] == ["in part", 3, 3]
+    assert (small["cut"], small["verdict_at_half"], small["verdict_at_twice"]) == (0.05, "in part", "in part")
+    assert judged({"table_7": table})["w_error_halves"]["verdict"] == "not tested here"
 
 
 def control(gap, **other):
@@ -53,15 +79,47 @@ def control(gap, **other):
     return {**values, **numbers, **halves, "column_norm_gap": gap, **other}
 
 
-@pytest.mark.parametrize(("gaps", "verdict"), [([0.001, 0.002], "not reproduced"), ([0.2, 0.21], "reproduced")])
-def test_the_gap_to_the_column_norms_is_judged_on_plain_matrices(gaps, verdict):
+@pytest.mark.parametrize(
+    ("gaps", "answer"),
+    [
+        ([0.001, 0.002, 0.0015], "no"),
+        ([0.2, 0.21, 0.205], "yes"),
+        ([0.04, 0.07, 0.05], "inconclusive"),
+        ([0.2], "inconclusive"),
+    ],
+)
+def test_the_gap_to_the_column_norms_is_judged_on_plain_matrices(gaps, answer):
+    claim = judged({"table_7_controls": controls(gaps)})["beyond_column_norms_4"]
+    assert (claim["kind"], claim["curves"], claim["verdict"]) == ("question", 1, answer)
+    assert claim["ours"] == pytest.approx(np.mean(gaps))
+
+
+def test_an_answer_that_hangs_on_the_cut_says_so():
+    """0.044, as measured with contexts of one token."""
+    claim = judged({"table_7_controls": controls([0.0435, 0.044, 0.0445])})["beyond_column_norms_4"]
+    assert (claim["verdict"], claim["verdict_at_half"], claim["verdict_at_twice"]) == ("no", "yes", "no")
+
+
+def test_single_samples_have_the_spread_of_others():
+    """One more sample lies in mean ± t s: of five samples with an interval of the mean, half a width is t s / √5."""
+    several = control_rows(
+        pd.DataFrame([control(gap, seed=seed) for seed, gap in enumerate((0.1, 0.2, 0.3, 0.2, 0.2))])
+    )
+    single = control_rows(pd.DataFrame([control(0.04, order=2)]))
+    rows = with_spread_of_others(pd.concat([several, single], ignore_index=True))
+    half = stats.t.isf(0.025, 4) * np.std([0.1, 0.2, 0.3, 0.2, 0.2], ddof=1)
+    assert rows[["column_norm_gap_low", "column_norm_gap_high"]].iloc[1].tolist() == pytest.approx(
+        [0.04 - half, 0.04 + half]
+    )
+    assert rows.freedom.tolist() == [4, 4]
+    alone = with_spread_of_others(single)
+    assert alone.column_norm_gap_low.isna().all()
+
+
+def controls(gaps):
     summary = [control(gap, seed=seed) for seed, gap in enumerate(gaps)]
     others = [control(0.5, weighting="count"), control(0.5, min_count=10), control(0.5, sample_size="all")]
-    table = control_rows(pd.DataFrame(summary + [other | {"seed": 0} for other in others]))
-    judged = judge(beyond_column_norms(5), comparable(plain_curves(table, "100000"), 5, []))
-    assert (judged["curves"], judged["verdict"]) == (1, verdict)
-    assert judged["ours"] == pytest.approx(np.mean(gaps))
-    assert judged["ours_low"] < judged["ours"] < judged["ours_high"]
+    return control_rows(pd.DataFrame(summary + [other | {"seed": 0} for other in others]))
 
 
 def test_smoothed_rows_stand_beside_the_others():
@@ -91,7 +149,7 @@ def test_intervals_are_students_t():
 
 
 def test_the_papers_own_curves_where_they_are_known():
-    rows = {(row["corpus"], row["tokenizer"]): row for row in paper_rows(PUBLISHED)}
+    rows = {(row["corpus"], row["tokenizer"]): row for row in published_rows(PUBLISHED)}
     assert len(rows) == 6
     points = PUBLISHED[(PUBLISHED.corpus == "IMDb") & (PUBLISHED.tokenizer == "llama2")].set_index("dimension").w_error
     found = rows["IMDb", "llama2"]["halving_dimension"]
@@ -139,7 +197,8 @@ def test_the_csv_holds_exactly_what_is_drawn(tmp_path):
     drawn = curves_drawn(spectra(), PUBLISHED, {"t": "llama2"})
     figure = draw(drawn, {"t": "llama2"}, 5, "10")
     lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
-    for (source, series), points in drawn.groupby(["source", "series"]):
+    assert [axis.get_title() for axis in figure.axes] == ["t", "the paper's, Pythia"]
+    for (source, series), points in drawn[drawn.tokenizer == "t"].groupby(["source", "series"]):
         line = lines[series if source == "ours" else f"paper: {series}, Llama-2"]
         np.testing.assert_array_equal(line.get_xdata(), points.dimension)
         np.testing.assert_array_equal(line.get_ydata(), points.w_error)
@@ -155,8 +214,9 @@ def test_the_csv_holds_exactly_what_is_drawn(tmp_path):
 
 
 def test_unknown_palette_is_named():
-    with pytest.raises(InputError, match=r"report\.palette is 'colourblind'; allowed: colorblind, deep"):
-        set_style("colourblind")
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    with pytest.raises(InputError, match=r"report\.palette.*'colourblind'.*allowed: .*colorblind.*deep"):
+        read_experiment(config | {"report": {"palette": "colourblind"}})
 
 
 def test_sizes_beyond_the_corpus_are_drawn_once():
@@ -184,22 +244,7 @@ def test_each_panel_shows_its_samples():
     ]
 
 
-def test_summary_names_verdict_numbers_and_files(tmp_path):
-    curves = pd.DataFrame([row(1500.0, 1400.0, 1600.0)])
-    claims = pd.DataFrame([judge(RANK_OF_LANGUAGE[0], curves)])
-    write_csv("claims", tmp_path / "claims.csv", claims)
-    text = summary_text(read_csv("claims", tmp_path / "claims.csv"), "results/claims.csv", "results/report.html")
-    assert "reproduced: The W-error of 5-gram matrices halves" in text
-    assert "published 1,000 to 2,000; here 1,400 to 1,600 dimensions, 1 of 1 agree" in text
-    assert "results/report.html" in text
-
-
 def test_a_damaged_table_for_people_is_named(tmp_path):
     (tmp_path / "claims.csv").write_text("claim,paper\na,b\n")
     with pytest.raises(InputError, match=r"claims\.csv: cannot be read .*delete it and run again"):
         read_csv("claims", tmp_path / "claims.csv")
-
-
-def test_embedded_file(tmp_path):
-    (tmp_path / "a").write_bytes(b"abc")
-    assert embed(tmp_path / "a", "text/csv") == "data:text/csv;base64,YWJj"

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from scripts.common.jobs import InputError
-from scripts.common.rise import rise, rise_of_estimates
-from scripts.common.tables import read_table
-from scripts.metrics.onsets import anisotropy_saturation, entropy_saturation
-from scripts.metrics.saturation import correlation_rows, loss_saturation, model_rows, onset_correlation
+from lm_saturation.errors import InputError
+from lm_saturation.io.tables import read_table
+from lm_saturation.saturation.model_saturation import model_rows, saturation_rows
+from lm_saturation.saturation.onset_correlation import correlation_rows, onset_correlation
+from lm_saturation.saturation.onsets import anisotropy_saturation, entropy_saturation, loss_saturation
 from tests.report.suite_tables import checkpoint_metrics, published_pythia, sequence_losses, write_suite
 
 STEPS = np.arange(0, 2001, 100)
@@ -17,49 +17,14 @@ FALLS = 4 + np.exp(-STEPS / 200)
 RISES = FALLS + np.where(STEPS > 1000, (STEPS - 1000) * 1e-4, 0)
 
 
-def simulated(random, curve, sequences=100, noise=0.1):
-    """(steps, sequences) losses around a curve: what a sequence is worth everywhere, and noise of each checkpoint."""
-    shared = random.normal(0, 0.5, sequences)
-    return np.asarray(curve)[:, None] + shared + random.normal(0, noise, (len(curve), sequences))
-
-
-def test_intervals_cover_the_true_rise():
-    random = np.random.default_rng(1)
-    curve = np.concatenate([np.linspace(1, 0, 10), np.linspace(0, 0.1, 20)])
-    tokens = np.full(100, 128.0)
-    found = [rise(simulated(random, curve), tokens, 300, seed) for seed in range(200)]
-    covered = np.mean([low <= 0.1 <= high for low, high in found])
-    assert 0.91 <= covered <= 1
-    assert all(low > 0 for low, _ in found)
-
-
-def test_choosing_the_best_step_finds_no_rise_where_there_is_none():
-    random = np.random.default_rng(2)
-    curve = np.concatenate([np.linspace(1, 0, 10), np.zeros(40)])
-    tokens = np.full(60, 128.0)
-    data = [simulated(random, curve, 60) for _ in range(150)]
-    false = np.mean([rise(losses, tokens, 300, seed)[0] > 0 for seed, losses in enumerate(data)])
-    naive = [losses[-1] - losses[losses.mean(1).argmin()] for losses in data]
-    biased = np.mean([stats.ttest_1samp(one, 0, alternative="greater").pvalue < 0.025 for one in naive])
-    assert false <= 0.05
-    assert biased > 0.15  # without the two halves, though .025 is asked for
-
-
 def test_known_losses():
     losses = np.outer([3.0, 1.0, 2.0], np.ones(10)) + np.arange(10) / 10
-    row = loss_saturation(np.array([0, 5, 10]), losses, np.ones(10))
+    row = loss_saturation(np.array([0, 5, 10]), losses, np.ones(10), np.arange(10))
     assert (row["best_step"], row["final_step"], row["onset_step"], row["saturates"]) == (5, 10, 5, 1)
     assert row["difference"] == pytest.approx(1)
     assert (row["difference_low"], row["difference_high"]) == pytest.approx((1, 1))
-    weighted = loss_saturation(np.array([0, 5, 10]), losses, np.r_[np.zeros(9) + 1e-9, 1.0])
+    weighted = loss_saturation(np.array([0, 5, 10]), losses, np.r_[np.zeros(9) + 1e-9, 1.0], np.arange(10))
     assert weighted["best"] == pytest.approx(1.9)  # means are weighted by tokens
-
-
-def test_same_seed_same_interval_and_blocks_change_nothing_but_the_draws():
-    losses = simulated(np.random.default_rng(3), RISES)
-    tokens = np.ones(100)
-    assert rise(losses, tokens) == rise(losses, tokens)
-    assert rise(losses[:, :3], tokens[:3]) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +131,35 @@ def test_nothing_but_duplicates_gives_empty_tables(run_script, tmp_path):
     assert [len(table) for table in tables.values()] == [0, 0]
 
 
+def test_the_interval_is_over_documents():
+    metrics = checkpoint_metrics("s", "rises", STEPS, RISES)
+    losses = sequence_losses(metrics, noise=0.05)
+    rows = [model_rows(metrics, losses.assign(document=losses.sequence // each))[0] for each in (1, 5, 20)]
+    assert [row["documents"] for row in rows] == [50, 10, 3]
+    assert [row["difference"] for row in rows] == [rows[0]["difference"]] * 3
+    assert rows[0]["difference_low"] < rows[0]["difference_high"]
+    assert rows[2]["difference_low"] is None
+    assert rows[2]["saturates"] == 0  # three documents do not tell
+    assert all(row["documents"] is None for row in model_rows(metrics, losses)[1:])
+
+
+def test_pieces_of_a_sequence_count_for_their_documents():
+    """Two documents in one sequence: the same as two sequences."""
+    metrics = checkpoint_metrics("s", "rises", STEPS, RISES)
+    apart = sequence_losses(metrics, noise=0.05)
+    joined = apart.assign(sequence=apart.sequence // 2)
+    assert model_rows(metrics, joined) == model_rows(metrics, apart)
+
+
+def test_few_documents_are_logged(caplog):
+    metrics = checkpoint_metrics("s", "rises", STEPS, RISES)
+    saturation_rows(metrics, sequence_losses(metrics, 50))
+    assert "rest on 50 documents" in caplog.text
+    caplog.clear()
+    saturation_rows(metrics, sequence_losses(metrics, 200))
+    assert "documents" not in caplog.text
+
+
 @pytest.mark.parametrize("change", ["sample", "sequences", "tokens"])
 def test_checkpoints_measured_on_different_sequences_are_refused(change):
     metrics = checkpoint_metrics("s", "m", STEPS, FALLS)
@@ -178,18 +172,3 @@ def test_checkpoints_measured_on_different_sequences_are_refused(change):
         losses.loc[70, "tokens"] = 21
     with pytest.raises(InputError, match=r"metrics of s/m: .* the same sequences; delete the tables"):
         model_rows(metrics, losses)
-
-
-@pytest.mark.parametrize("error", [0.01, 0.03])
-def test_estimates_with_errors_are_judged_as_safely(error):
-    random = np.random.default_rng(4)
-    flat = np.concatenate([np.linspace(1, 0, 10), np.zeros(17)])
-    rising = np.concatenate([np.linspace(1, 0, 10), np.linspace(0, 0.1, 17)])
-    errors = np.full(27, error)
-    noise = error * random.standard_normal((300, 27))
-    false = [rise_of_estimates(flat + one, errors, 300, seed)[0] > 0 for seed, one in enumerate(noise)]
-    found = np.array([rise_of_estimates(rising + one, errors, 300, seed) for seed, one in enumerate(noise)])
-    assert np.mean(false) <= 0.02
-    assert np.mean((found[:, 0] <= 0.1) & (found[:, 1] >= 0.1)) >= 0.95
-    naive = [(one[-1] - one.min()) > 1.96 * np.sqrt(2) * error for one in flat + noise]
-    assert np.mean(naive) > 0.1  # the same without halves

@@ -1,13 +1,13 @@
 """The drawing of the rules, and the times of the stages."""
 
 import re
-from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
-from scripts.report.page_facts import seeds, time_table
-from scripts.report.workflow_graph import crossings, drawing, lines_of, ordered, reduced, rows_of, rule_graph
-from scripts.workflow.plan import Planned, plan
+from lm_saturation.report.page_facts import seeds, time_table
+from lm_saturation.report.workflow_drawing import GAP, drawing, lines_of, ordered, positions, reduced, rows_of
+from lm_saturation_workflow.plan import rule_graph_of
 from tests.conftest import ROOT, SMOKE
 
 
@@ -24,53 +24,57 @@ def test_stages_lie_below_each_other_and_so_do_readers():
 def test_rows_are_ordered_so_that_fewer_lines_cross():
     graph = {"a": set(), "b": set(), "c": {"b"}, "d": {"a"}}
     rows = {"a": 0, "b": 0, "c": 1, "d": 1}
-    near = {("a", 0): [("d", 1)], ("b", 0): [("c", 1)], ("c", 1): [("b", 0)], ("d", 1): [("a", 0)]}
-    assert crossings([[("a", 0), ("b", 0)], [("c", 1), ("d", 1)]], near) == 1
-    assert crossings(ordered(lines_of(graph, rows), list(rows.items())), near) == 0
+    first, second = ordered(lines_of(graph, rows), rows)
+    reader = {("a", 0): ("d", 1), ("b", 0): ("c", 1)}
+    assert [reader[place] for place in first] == second
 
 
-def job(rule, *after, outputs=("file",)):
-    return Planned(rule, {}, frozenset(), frozenset(outputs), "", 1, {}, False, frozenset(after), None)
-
-
-def test_what_only_bounds_the_disk_is_no_edge():
-    jobs = [job("checkpoint_download"), job("checkpoint_metrics", 0), job("checkpoint_turn", 1)]
-    jobs += [job("figure_2", 1), job("table_1", 1), replace(job("figures", 3), outputs=frozenset(["figures"]))]
-    graph, stage, counts = rule_graph(jobs)
-    assert graph["checkpoint_metrics"] == {"checkpoint_download"}
-    assert "checkpoint_turn" not in graph
-    assert graph["figures"] == graph["tables"] == {"checkpoint_metrics"}
-    assert (counts["figures"], stage["figures"]) == (1, "report")
+def test_places_of_a_row_keep_their_distance_and_lone_lines_are_straight():
+    graph = {"a": set(), "b": set(), "c": {"a"}, "d": {"b"}}
+    rows = {"a": 0, "b": 0, "c": 1, "d": 2}
+    lines = lines_of(graph, rows)
+    order = ordered(lines, rows)
+    width = {place: 2.0 if place == ("b", 1) else 50.0 for row in order for place in row}
+    x = positions(order, lines, width)
+    for row in order:
+        for left, right in pairwise(row):
+            assert x[right] - x[left] >= (width[left] + width[right]) / 2 + GAP - 0.2  # rounded to 0.1
+    assert x["b", 0] == x["b", 1] == x["d", 2]
+    assert x["a", 0] == x["c", 1]
 
 
 @pytest.fixture(scope="module")
 def paper():
-    return rule_graph(plan(ROOT / "config" / "paper.yaml"))
+    return rule_graph_of(ROOT / "config" / "paper.yaml")
 
 
 def test_every_rule_of_a_plan_is_drawn_once(paper):
-    graph, stage, counts = paper
-    svg = drawing(graph, stage, counts)
-    assert svg == drawing(graph, stage, counts)
+    svg = drawing(paper)
+    assert svg == drawing(paper)
     texts = re.findall(r'text-anchor="middle">([^<]*)<', svg)
-    assert sorted(text.split(" ×")[0] for text in texts) == sorted(graph)
-    assert {"tokens", "checkpoint_download", "figures", "tables", "claims", "report"} <= set(graph)
-    assert not [name for name in graph if name.startswith(("figure_", "table_"))]
-    assert all(re.search(rf">{name}</text>", svg) for name in set(stage.values()))
+    assert sorted(text.split(" ×")[0] for text in texts) == sorted(paper)
+    assert {"tokens", "checkpoint_download", "figures", "tables", "claims", "report"} <= set(paper)
+    assert not [name for name in paper if name.startswith(("figure_", "table_"))]
+    assert all(re.search(rf">{rule['stage']}</text>", svg) for rule in paper.values())
 
 
 def test_every_rule_leads_to_the_report_or_the_findings(paper):
-    graph, *_ = paper
     reached, waiting = set(), ["report", "findings"]
     while waiting:
         name = waiting.pop()
         reached.add(name)
-        waiting += graph[name] - reached
-    assert reached == set(graph)
+        waiting += set(paper[name]["after"]) - reached
+    assert reached == set(paper)
+    assert "findings" not in paper["report"]["after"]
+
+
+def test_what_only_bounds_the_disk_is_no_edge(paper):
+    assert "download_slot" not in paper
+    assert "checkpoint_metrics" not in paper["checkpoint_download"]["after"]
 
 
 def test_the_plan_of_the_smoke_configuration_has_all_stages():
-    assert len(set(rule_graph(plan(ROOT / SMOKE[1]))[1].values())) == 9
+    assert len({rule["stage"] for rule in rule_graph_of(ROOT / SMOKE[1]).values()}) == 9
 
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
@@ -88,9 +92,7 @@ def test_times_are_added_up_by_stage(tmp_path):
         path.write_text(f"{HEAD}{row}\n")
     found = time_table(str(tmp_path))
     assert found["table"]["rows"] == [["ngrams", "2", "100.0", "121.0", "1,400"], ["report", "1", "0.0", "0.1", "0"]]
-    assert found["sentence"] == (
-        "3 jobs, 100 s of processor time; 2 min if one had run after another; the largest took 1,400 MB of memory"
-    )
+    assert found["sentence"] == ("3 jobs, 100 s of processor time; 2 min one after the other; peak memory 1,400 MB")
     assert time_table(str(tmp_path / "nowhere")) == {}
 
 

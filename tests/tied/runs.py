@@ -1,14 +1,17 @@
 """Short trainings with a remedy, as the rule runs them, and tables of runs with known answers."""
 
+import runpy
 from types import SimpleNamespace
 
 import pandas as pd
 
-from tests.checkpoints.runs import HELD_OUT, VOCABULARY
+from lm_saturation.config.tied import TiedTrainingOptions
+from tests.conftest import ROOT, Items
+from tests.training.runs import HELD_OUT, VOCABULARY, token_files
 
 STEPS = [0, 1, 4, 8, 12]
 TRAINING = {
-    "model": {"width": 16, "layers": 1, "heads": 1, "learning_rate": 0.01, "residual_scale": 0.0},
+    "model": {"width": 16, "layers": 1, "attention_heads": 1, "learning_rate": 0.01, "residual_scale": 0.0},
     "sigma": 0.3,
     "seeds": [0, 1],
     "sequence_length": 16,
@@ -29,13 +32,25 @@ GEOMETRY = {
 }
 
 
-def arguments(folder, corpus, remedy="plain", **changed):
-    records = [str(corpus / "0.json"), str(corpus / "1.json")]
-    params = SimpleNamespace(training={**TRAINING, **changed}, held_out=HELD_OUT)
-    output = SimpleNamespace(
-        training=str(folder / remedy / "tied_training.parquet"), spectrum=str(folder / remedy / "tied_spectrum.parquet")
+def run_training(folder, corpus, remedy="plain", **changed):
+    """Run the script of rule `tied_training` in this process; its log, which is beside the folder, as a text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder.with_name(f"{folder.name}.log")
+    tables = {name: str(folder / remedy / f"tied_{name}.parquet") for name in ("training", "spectrum")}
+    mock = SimpleNamespace(
+        input=Items(*token_files(corpus)),
+        output=Items(**tables),
+        params=SimpleNamespace(options=options(**changed), held_out=HELD_OUT, code="code"),
+        wildcards=SimpleNamespace(remedy=remedy),
+        threads=1,
+        log=str(log),
     )
-    return records, remedy, params, 1, output
+    runpy.run_path(str(ROOT / "scripts/tied/tied_training.py"), {"snakemake": mock}, "__main__")
+    return log.read_text(encoding="utf-8")
+
+
+def options(**changed):
+    return TiedTrainingOptions(**{**TRAINING, **changed})
 
 
 def training_table(losses, steps=(0, 10, 20, 40)):

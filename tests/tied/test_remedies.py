@@ -10,18 +10,26 @@ from scipy.stats import norm
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from scripts.checkpoints.training import batch_loss, make_optimizer, update
-from scripts.common.jobs import InputError
-from scripts.common.recipe import Numerics
-from scripts.metrics.forward import measure
-from scripts.tied.bigram import embeddings, first_embeddings, normed, sample_losses
-from scripts.tied.formulas import expected_loss
-from scripts.tied.remedies import GELU_POWER, MAP, REMEDIES, ChannelShuffle, HalfSwap, Projection, build, generator_of
-from scripts.tied.tied_initial_loss import remedy_rows
+from lm_saturation.config.tied import InitialOptions, TiedTrainingOptions
+from lm_saturation.errors import InputError
+from lm_saturation.metrics.measure import measure
+from lm_saturation.tied.bigram import MAP, embeddings, first_embeddings, generator_of, normed, sample_losses
+from lm_saturation.tied.formulas import expected_loss
+from lm_saturation.tied.initial_loss import remedy_rows
+from lm_saturation.tied.maps import ChannelShuffle, HalfSwap, Projection
+from lm_saturation.tied.remedied_model import build_with_remedy
+from lm_saturation.tied.remedies import GELU_MEAN_SQUARE, REMEDIES
+from lm_saturation.training.loop import batch_loss, make_optimizer, update
+from lm_saturation.training.recipe import Precision
 from tests.metrics.models import tiny_task
 
-MODEL = {"width": 64, "layers": 2, "heads": 2, "seed": 0, "residual_scale": 0.0}
+MODEL = {"width": 64, "layers": 2, "attention_heads": 2, "learning_rate": 0.01, "residual_scale": 0.0}
 SIZE, LENGTH, SIGMA = 1000, 16, 0.17
+
+
+def build(name, size=SIZE, **changes):
+    options = TiedTrainingOptions(model={**MODEL, **changes}, sigma=SIGMA, sequence_length=LENGTH)
+    return build_with_remedy(REMEDIES[name], options, 0, size)
 
 
 def matrix(module, width):
@@ -39,7 +47,7 @@ def test_swap_and_shuffle_are_permutations_with_known_traces(module, trace, widt
     assert found.trace() == trace
 
 
-def test_swap_is_its_own_inverse_and_the_pages():
+def test_swap_is_its_own_inverse_and_that_of_su_2023():
     states = torch.randn(3, 5, 8)
     swapped = HalfSwap()(states)
     assert torch.equal(swapped, torch.cat([states[..., 4:], states[..., :4]], -1))
@@ -54,7 +62,7 @@ def test_shuffle_is_reshape_transpose_reshape():
 
 @pytest.mark.parametrize("module", [HalfSwap(), ChannelShuffle()])
 def test_odd_widths_have_no_halves(module):
-    with pytest.raises(InputError, match="width 7 is odd; swap and shuffle need two halves: allowed is an even width"):
+    with pytest.raises(InputError, match="width 7 is odd; a map of two halves needs an even width"):
         module(torch.zeros(2, 7))
 
 
@@ -78,7 +86,7 @@ def test_projection_with_bias_and_activation():
 
 def test_what_gelu_leaves_of_a_mean_square():
     found = quad(lambda z: (z * norm.cdf(z)) ** 2 * norm.pdf(z), -12, 12)[0]
-    assert pytest.approx(found, rel=1e-9) == GELU_POWER
+    assert pytest.approx(found, rel=1e-9) == GELU_MEAN_SQUARE
 
 
 def test_maps_know_nothing_of_the_embeddings():
@@ -86,7 +94,7 @@ def test_maps_know_nothing_of_the_embeddings():
     states = normed(first_embeddings(500, 64, 0, 64))
     with torch.no_grad():
         mapped = Projection(64, generator_of(0, MAP))(states)
-        drawn = build(REMEDIES["projection"], MODEL, SIZE, LENGTH, SIGMA, "m")
+        drawn = build("projection")
         embedded = normed(drawn.gpt_neox.embed_in.weight[:64])
         of_model = drawn.gpt_neox.final_layer_norm[1](embedded)
     for found in (mapped, of_model):
@@ -94,7 +102,7 @@ def test_maps_know_nothing_of_the_embeddings():
 
 
 def start(name, size, width, sigma, rows=64, seed=0):
-    options = {"sigmas": [sigma], "rows": rows, "seed": seed}
+    options = InitialOptions(sigmas=[sigma], rows=rows, seed=seed)
     return next(remedy_rows(REMEDIES[name], size, width, options))
 
 
@@ -117,13 +125,13 @@ def test_every_remedy_starts_within_a_percent_of_theory(name):
 @pytest.mark.parametrize(
     ("name", "mean", "variance"), [("swap", 0.0, 2.0), ("shuffle", 2.0, 1.0), ("untied", 0.0, 1.0)]
 )
-def test_own_logits_vanish_in_expectation(name, mean, variance):
+def test_self_logits_vanish_in_expectation(name, mean, variance):
     """Over σ: mean tr M; variance of x·Mᵀw, 2d where M is symmetric, about d else."""
     remedy, width, rows = REMEDIES[name], 64, 4000
     first = first_embeddings(rows, width, 1, rows)
     states = remedy.make(width, generator_of(1, MAP))(normed(first)) if remedy.make else normed(first)
     own = first if remedy.tied else first_embeddings(rows, width, 1, rows, 1)
-    logits = sample_losses(states, own, iter([own[:10]]), [1.0]).own_logits[0]
+    logits = sample_losses(states, own, iter([own[:10]]), [1.0]).self_logits[0]
     assert logits.mean() == pytest.approx(mean, abs=4 * math.sqrt(variance * width / rows))
     assert logits.var() == pytest.approx(variance * width, rel=0.15)
 
@@ -134,12 +142,12 @@ def test_own_logits_vanish_in_expectation(name, mean, variance):
 @pytest.mark.parametrize("name", REMEDIES)
 def test_models_start_as_theory_says(name):
     """The real first forward pass of GPT-NeoX with branches that start at zero, beside the bigram model."""
-    model = build(REMEDIES[name], MODEL, SIZE, LENGTH, SIGMA, "m")
+    model = build(name)
     ids = torch.randint(SIZE, (64, LENGTH + 1), generator=torch.Generator().manual_seed(5))
     with torch.no_grad():
         logits = model(input_ids=ids[:, :-1]).logits
         loss = cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()).item()
-        ours = batch_loss(model, ids, Numerics()).item()
+        ours = batch_loss(model, ids, Precision()).item()
         spread = float(model.gpt_neox.embed_in.weight.std())
         alone = start(name, SIZE, 64, SIGMA, rows=1000)
     assert ours == pytest.approx(loss, rel=1e-5)  # the training sees the map that the model's own forward has
@@ -148,19 +156,19 @@ def test_models_start_as_theory_says(name):
 
 
 def test_branches_that_do_not_start_at_zero_hide_the_embedding():
-    """Pythia's own initialisation: the own logit is a small part of dσ, so plain tying starts low."""
+    """Pythia's own initialisation: the self-logit is a small part of dσ, so plain tying starts low."""
     ids = torch.randint(SIZE, (16, LENGTH + 1), generator=torch.Generator().manual_seed(5))
 
     def loss(scale):
-        model = build(REMEDIES["plain"], {**MODEL, "residual_scale": scale}, SIZE, LENGTH, SIGMA, "m")
+        model = build("plain", residual_scale=scale)
         with torch.no_grad():
-            return batch_loss(model, ids, Numerics()).item()
+            return batch_loss(model, ids, Precision()).item()
 
     assert loss(0.0) > expected_loss(SIZE, 0.0, 64 * SIGMA**2) + 1 > loss(1.0)
 
 
 def test_models_of_a_seed_share_their_draws():
-    models = {name: build(REMEDIES[name], MODEL, SIZE, LENGTH, SIGMA, "m") for name in REMEDIES}
+    models = {name: build(name) for name in REMEDIES}
     plain = dict(models["plain"].named_parameters())
     for name, model in models.items():
         for key, weight in model.named_parameters():
@@ -173,7 +181,7 @@ def test_models_of_a_seed_share_their_draws():
 
 @pytest.mark.parametrize("name", REMEDIES)
 def test_tied_weights_are_one_tensor_after_training(name):
-    model = build(REMEDIES[name], MODEL, SIZE, LENGTH, SIGMA, "m")
+    model = build(name)
     embedding, head = model.gpt_neox.embed_in.weight, model.lm_head.weight
     assert (embedding is head) == REMEDIES[name].tied
     optimizer = make_optimizer(model)
@@ -183,7 +191,7 @@ def test_tied_weights_are_one_tensor_after_training(name):
     ids = torch.randint(SIZE, (4, LENGTH + 1), generator=torch.Generator().manual_seed(0))
     before, losses = head.detach().clone(), []
     for _ in range(4):
-        loss = batch_loss(model, ids, Numerics())
+        loss = batch_loss(model, ids, Precision())
         losses.append(float(loss.detach()))
         update(model, optimizer, loss, 1e-3)
     assert losses[-1] < losses[0]
@@ -195,13 +203,13 @@ def test_tied_weights_are_one_tensor_after_training(name):
 
 
 def test_the_gradient_of_a_shared_matrix_is_that_of_both_uses():
-    tied = build(REMEDIES["plain"], MODEL, SIZE, LENGTH, SIGMA, "m")
-    untied = build(REMEDIES["untied"], MODEL, SIZE, LENGTH, SIGMA, "m")
+    tied = build("plain")
+    untied = build("untied")
     with torch.no_grad():
         untied.lm_head.weight.copy_(untied.gpt_neox.embed_in.weight)
     ids = torch.randint(SIZE, (4, LENGTH + 1), generator=torch.Generator().manual_seed(0))
     for model in (tied, untied):
-        batch_loss(model, ids, Numerics()).backward()
+        batch_loss(model, ids, Precision()).backward()
     both = untied.lm_head.weight.grad + untied.gpt_neox.embed_in.weight.grad
     torch.testing.assert_close(tied.lm_head.weight.grad, both)
 
@@ -209,7 +217,7 @@ def test_the_gradient_of_a_shared_matrix_is_that_of_both_uses():
 @pytest.mark.parametrize("name", ["plain", "untied", "projection_activation", "swap", "shuffle"])
 def test_the_metrics_of_checkpoints_take_these_models(name):
     """`measure` checks that the states it finds give the model's own logits."""
-    model = build(REMEDIES[name], MODEL, 97, 16, SIGMA, "m").eval()
+    model = build(name, 97).eval()
     found = measure(model, tiny_task()).metrics
     assert found["tied"] == int(REMEDIES[name].tied)
 

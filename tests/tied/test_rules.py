@@ -8,31 +8,34 @@ import pytest
 import torch
 from transformers import GPTNeoXForCausalLM
 
-from scripts.common.jobs import InputError
-from scripts.common.tables import read_table
-from scripts.tied import measured_run, tied_training
-from scripts.tied.remedies import REMEDIES
-from scripts.tied.tied_comparison import comparison_rows, loss_to_reach, run_rows, steps_to
-from scripts.tied.tied_models import FAMILIES, build_model, first_losses, model_row
-from scripts.tied.tied_training import main
-from tests.checkpoints.runs import HELD_OUT, VOCABULARY, contents, write_corpus
+from lm_saturation.config.tied import InitialOptions, TransformersOptions
+from lm_saturation.io.tables import read_table
+from lm_saturation.text.splits import split_documents
+from lm_saturation.text.token_files import open_shards
+from lm_saturation.tied import measured_run, training
+from lm_saturation.tied.comparison import FLAT, comparison_rows, loss_to_reach, run_rows, second_half_fall, steps_to
+from lm_saturation.tied.remedies import REMEDIES
+from lm_saturation.tied.transformers_models import FAMILIES, losses_and_self_logits, model_row, random_model
 from tests.report.suite_tables import write
-from tests.tied.runs import STEPS, TRAINING, arguments, training_table
+from tests.tied.runs import STEPS, TRAINING, options, run_training, training_table
+from tests.training.runs import HELD_OUT, VOCABULARY, contents, token_files, write_corpus
 
 # tied_initial_loss
 
 
 def initial(run_script, folder, **changed):
-    options = {"vocabulary_sizes": [200, 300], "widths": [16, 64], "sigmas": [0.01, 0.1], "rows": 10, "seed": 0}
-    output = {name: str(folder / f"{name}.parquet") for name in ("losses", "moments")}
-    params = {"initial": {**options, **changed}, "remedies": list(REMEDIES)}
+    options = InitialOptions(
+        **{"vocabulary_sizes": [200, 300], "widths": [16, 64], "sigmas": [0.01, 0.1], "rows": 10, "seed": 0, **changed}
+    )
+    output = {name: str(folder / f"{name}.parquet") for name in ("losses", "moments", "norms", "underflow")}
+    params = {"options": options, "remedies": list(REMEDIES)}
     run_script("tied/tied_initial_loss.py", output=output, params=params)
-    tables = {"losses": "tied_initial_loss", "moments": "tied_moments"}
+    tables = dict(zip(output, ("tied_initial_loss", "tied_moments", "tied_norms", "tied_underflow"), strict=True))
     return [read_table(table, output[name]).to_pandas() for name, table in tables.items()]
 
 
 def test_the_grid_is_complete(run_script, tmp_path):
-    losses, moments = initial(run_script, tmp_path)
+    losses, moments, norms, underflow = initial(run_script, tmp_path)
     counts = losses.groupby(["vocabulary_size", "width", "remedy"], observed=True).size()
     assert len(counts) == 2 * 2 * len(REMEDIES)
     assert (counts.xs("scaled", level="remedy") == 1).all()  # its σ is its own
@@ -40,9 +43,11 @@ def test_the_grid_is_complete(run_script, tmp_path):
     scaled = losses[losses.remedy == "scaled"]
     np.testing.assert_allclose(scaled.sigma, np.log(scaled.vocabulary_size) / scaled.width)
     others = losses[~losses.remedy.isin(["plain", "scaled"])]
-    assert (others.page_nats == others.log_vocabulary_nats).all()
+    assert (others.su_2023_nats == others.log_vocabulary_nats).all()
     np.testing.assert_allclose(losses.log_vocabulary_nats, np.log(losses.vocabulary_size))
     assert len(moments) == 2 * 2 * 3
+    assert len(norms) == 2 * 2 * (2 + 1)
+    assert len(underflow) == len(norms) * 2 * 2  # quantities, formats
 
 
 def test_initial_losses_are_the_same_bytes_again(run_script, tmp_path):
@@ -53,7 +58,11 @@ def test_initial_losses_are_the_same_bytes_again(run_script, tmp_path):
 
 # tied_models
 
-SMALL = {"width": 64, "heads": 2, "vocabulary_size": 2000, "sequence_length": 16, "sequences": 8, "seed": 0}
+SMALL = {"width": 64, "attention_heads": 2, "vocabulary_size": 2000, "sequence_length": 16, "sequences": 8, "seed": 0}
+
+
+def small(**changed):
+    return TransformersOptions(**{**SMALL, **changed})
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +74,7 @@ def ids():
 @pytest.mark.parametrize("tied", [True, False])
 def test_real_models_at_their_own_initialisation(family, tied, ids):
     """The loss is that of transformers itself."""
-    model = build_model(family, tied, 2, {**SMALL, "sequence_length": 17})  # which `labels` makes it read
+    model = random_model(family, tied, 2, small(sequence_length=17))  # which `labels` makes it read
     assert (model.get_input_embeddings().weight is model.get_output_embeddings().weight) == tied
     row = model_row(model, ids)
     with torch.no_grad():
@@ -78,18 +87,18 @@ def test_real_models_at_their_own_initialisation(family, tied, ids):
 @pytest.mark.parametrize("family", ["gpt_neox", "llama"])
 def test_without_layers_they_are_the_bigram_model(family, ids):
     """With an embedding that is large: dσ is 12.8, log n 7.6."""
-    model = build_model(family, True, 0, SMALL)
+    model = random_model(family, True, 0, small())
     with torch.no_grad():
         model.get_input_embeddings().weight.mul_(10)
     row = model_row(model, ids)
-    assert row["own_logit"] == pytest.approx(64 * row["sigma"], rel=0.03)
+    assert row["self_logit"] == pytest.approx(64 * row["sigma"], rel=0.03)
     assert row["loss_nats"] == pytest.approx(row["expected_nats"], rel=0.05)
-    assert row["own_logit_nats"] == pytest.approx(row["expected_nats"], rel=0.03)
+    assert row["self_logit_nats"] == pytest.approx(row["expected_nats"], rel=0.03)
 
 
-def test_own_logits_are_those_of_the_inputs(ids):
-    model = build_model("gpt2", True, 1, SMALL)
-    losses, own = first_losses(model, ids)
+def test_self_logits_are_those_of_the_inputs(ids):
+    model = random_model("gpt2", True, 1, small())
+    losses, own = losses_and_self_logits(model, ids)
     with torch.no_grad():
         logits = model(input_ids=ids[:, :-1]).logits
     for place in (0, 7, 15):
@@ -99,8 +108,8 @@ def test_own_logits_are_those_of_the_inputs(ids):
 
 def test_models_through_the_script(run_script, tmp_path):
     path = tmp_path / "models.parquet"
-    options = {**SMALL, "vocabulary_size": 100, "families": ["gpt2", "llama"], "layers": [0, 1]}
-    log = run_script("tied/tied_models.py", output=[path], params={"models": options})
+    options = small(vocabulary_size=100, families=["gpt2", "llama"], layers=[0, 1])
+    log = run_script("tied/tied_models.py", output=[path], params={"options": options})
     table = read_table("tied_models", path).to_pandas()
     assert table[["family", "layers", "tied"]].to_numpy().tolist() == [
         [family, layers, tied] for family in ("gpt2", "llama") for layers in (0, 1) for tied in (1, 0)
@@ -120,8 +129,8 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, corpus):
-    folder = tmp_path_factory.mktemp("trained")
-    main(*arguments(folder, corpus))
+    folder = tmp_path_factory.mktemp("training") / "trained"
+    run_training(folder, corpus)
     return folder
 
 
@@ -136,15 +145,13 @@ def test_every_step_of_every_seed_is_measured(trained):
     squares = (spectrum.singular_value**2).groupby([spectrum.seed, spectrum.step]).sum()
     np.testing.assert_allclose(np.sqrt(squares.to_numpy()), rows.head_norm, rtol=1e-6)
     assert len(spectrum) == 2 * len(STEPS) * 16
-    assert sorted(path.name for path in (trained / "plain").iterdir()) == [
-        "tied_spectrum.parquet",
-        "tied_training.parquet",
-    ]
+    names = [path.name for path in (trained / "plain").iterdir() if not path.name.startswith(".")]
+    assert sorted(names) == ["tied_spectrum.parquet", "tied_training.parquet"]
 
 
-def test_the_loss_is_transformers_own(trained, corpus, monkeypatch):
+def test_the_loss_is_transformers_own(tmp_path, corpus, monkeypatch):
     seen = []
-    original = measured_run.measure
+    original = measured_run.measure_model
 
     def spying(model, sample, batch_size, name):
         found = original(model, sample, batch_size, name)
@@ -153,9 +160,8 @@ def test_the_loss_is_transformers_own(trained, corpus, monkeypatch):
             seen.append((found["loss_nats"], GPTNeoXForCausalLM.forward(model, input_ids=inputs, labels=inputs).loss))
         return found
 
-    monkeypatch.setattr(tied_training, "measure", spying)
-    records, _, params, threads, output = arguments(corpus / "spied", corpus, "swap", seeds=[0])
-    main(records, "swap", params, threads, output)
+    monkeypatch.setattr(training, "measure_model", spying)
+    run_training(tmp_path / "spied", corpus, "swap", seeds=[0])
     assert len(seen) == len(STEPS)
     for ours, theirs in seen:
         assert ours == pytest.approx(float(theirs), rel=1e-5)
@@ -163,20 +169,20 @@ def test_the_loss_is_transformers_own(trained, corpus, monkeypatch):
 
 def test_remedies_of_a_seed_read_the_same_text(corpus, monkeypatch, tmp_path):
     read = {}
-    original = tied_training.Windows.batch
+    original = training.BatchSampler.batch
 
     def reading(self, step):
         found = original(self, step)
         read.setdefault((remedy, self.seed), []).append(found)
         return found
 
-    monkeypatch.setattr(tied_training.Windows, "batch", reading)
+    monkeypatch.setattr(training.BatchSampler, "batch", reading)
     for remedy in ("plain", "untied"):
-        main(*arguments(tmp_path, corpus, remedy))
+        run_training(tmp_path / "run", corpus, remedy)
     for seed in (0, 1):
         assert np.array_equal(read["plain", seed], read["untied", seed])
     assert not np.array_equal(read["plain", 0], read["plain", 1])
-    shared, own = rows_of(tmp_path).parameters[0], rows_of(tmp_path, "untied").parameters[0]
+    shared, own = rows_of(tmp_path / "run").parameters[0], rows_of(tmp_path / "run", "untied").parameters[0]
     assert own - shared == VOCABULARY * 16
 
 
@@ -188,7 +194,7 @@ class StoppedError(Exception):
 @pytest.mark.parametrize("stop", [2, 4, 7])
 def test_stopped_and_resumed_gives_the_same_bytes(corpus, tmp_path, monkeypatch, remedy, stop):
     """Stopped in the first or the second model, between what is measured and the state that is written."""
-    main(*arguments(tmp_path / "whole", corpus, remedy))
+    run_training(tmp_path / "uninterrupted", corpus, remedy)
     calls, original = [], measured_run.write_state
 
     def stopping(*given):
@@ -199,12 +205,12 @@ def test_stopped_and_resumed_gives_the_same_bytes(corpus, tmp_path, monkeypatch,
 
     monkeypatch.setattr(measured_run, "write_state", stopping)
     with pytest.raises(StoppedError):
-        main(*arguments(tmp_path / "stopped", corpus, remedy))
+        run_training(tmp_path / "stopped", corpus, remedy)
     assert not (tmp_path / "stopped" / remedy / "tied_training.parquet").exists()
     monkeypatch.setattr(measured_run, "write_state", lambda *given: calls.append(given) or original(*given))
-    main(*arguments(tmp_path / "stopped", corpus, remedy))
+    run_training(tmp_path / "stopped", corpus, remedy)
     assert len(calls) == 2 * len(STEPS) + 1  # what was written is not done again
-    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "uninterrupted")
 
 
 def test_the_state_of_another_configuration_is_not_used(corpus, tmp_path, monkeypatch):
@@ -215,45 +221,36 @@ def test_the_state_of_another_configuration_is_not_used(corpus, tmp_path, monkey
         raise StoppedError
 
     with pytest.raises(StoppedError):
-        main(*arguments(tmp_path, corpus, sigma=0.5))
+        run_training(tmp_path / "run", corpus, sigma=0.5)
     monkeypatch.setattr(measured_run, "write_state", original)
-    main(*arguments(tmp_path, corpus))
-    assert rows_of(tmp_path).sigma.unique().tolist() == [0.3]
+    run_training(tmp_path / "run", corpus)
+    assert rows_of(tmp_path / "run").sigma.unique().tolist() == [0.3]
 
 
-def test_training_through_the_script(run_script, tmp_path, corpus, trained):
-    records, remedy, params, _, output = arguments(tmp_path, corpus)
-    log = run_script(
-        "tied/tied_training.py",
-        input={"records": records},
-        output=vars(output),
-        params=vars(params),
-        wildcards={"remedy": remedy},
-    )
-    assert "plain, seed 1: " in log
-    made = contents(tmp_path / "plain")
-    assert {name: text for name, text in made.items() if not name.endswith(".sha256")} == contents(trained / "plain")
+def test_training_again_gives_the_same_bytes(tmp_path, corpus, trained):
+    assert "plain, seed 1: " in run_training(tmp_path / "run", corpus)
+    assert contents(tmp_path / "run") == contents(trained)
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"held_out_tokens": 10**6}, r"tied\.training\.held_out_tokens is 1000000, .* tokens of held-out text"),
-        ({"batch_size": 1000}, r"tied\.training: .* tokens to learn from; a batch of 1000 sequences of 16 needs"),
+        ({"batch_size": 1000}, r"tied\.training: .* tokens to train on; a batch of 1000 sequences of 16 needs"),
         ({"model": {**TRAINING["model"], "learning_rate": 1e30}}, "model plain, seed 0: its held-out loss is not"),
-        ({"model": {**TRAINING["model"], "width": 12}}, "model plain, seed 0: width 12 with 1 heads"),
     ],
 )  # fmt: skip
 def test_wrong_settings_are_named(corpus, tmp_path, changed, message):
-    with pytest.raises(InputError, match=message):
-        main(*arguments(tmp_path, corpus, **changed))
-    assert not (tmp_path / "plain" / "tied_training.parquet").exists()
+    with pytest.raises(SystemExit, match=message):
+        run_training(tmp_path / "run", corpus, **changed)
+    assert not (tmp_path / "run" / "plain" / "tied_training.parquet").exists()
 
 
-def test_held_out_documents_are_not_learned_from(corpus):
-    shards = [tied_training.open_tokens(corpus / f"{number}.json") for number in (0, 1)]
-    sample = tied_training.held_out_sample(shards, TRAINING, HELD_OUT)
-    held = tied_training.split_documents(shards, **HELD_OUT).test.ids
+def test_held_out_documents_are_not_trained_on(corpus):
+    shards = open_shards(token_files(corpus))
+    held_out = split_documents(shards, HELD_OUT).test
+    held = held_out.ids
+    sample = training.held_out_sample(held_out, VOCABULARY, options())
     windows = np.lib.stride_tricks.sliding_window_view(held, 16)
     assert all((windows == sequence).all(1).any() for sequence in sample.inputs)
 
@@ -268,6 +265,22 @@ def test_steps_to_a_loss():
     assert steps_to(steps, losses, 5.0) == 0
     assert steps_to(steps, losses, 0.5) is None
     assert steps_to(steps, np.array([4.0, 1.0, 2.0]), 1.5) < 9  # the first time
+
+
+def test_what_the_second_half_of_a_training_changes():
+    """Half of 40 steps is measured; half of 80 lies between two, on the logarithm."""
+    losses = np.array([9.0, 6.0, 5.0, 4.0])
+    assert second_half_fall(np.array([0, 10, 20, 40]), losses) == pytest.approx(1 / 4)
+    share = math.log(41 / 21) / math.log(81 / 21)
+    assert second_half_fall(np.array([0, 10, 20, 80]), losses) == pytest.approx((1 - share) / 4)
+    assert second_half_fall(np.array([0, 10, 20, 40]), np.array([9.0, 5.0, 4.0, 5.0])) == pytest.approx(-1 / 5)
+
+
+@pytest.mark.parametrize(("tokens", "flat"), [(131e6, False), (1e12, True)])
+def test_what_counts_as_flat(tokens, flat):
+    """The law of Hoffmann et al. 2022 for a model of 124M parameters: 131M tokens are not enough, 10^12 are."""
+    law = [406.4 / 124e6**0.34 + 410.7 / seen**0.28 + 1.69 for seen in (tokens / 2, tokens)]
+    assert (second_half_fall(np.array([0, 50, 100]), np.array([11, *law])) < FLAT) == flat
 
 
 def curves():
@@ -306,7 +319,10 @@ def test_runs_and_differences_of_equal_seeds():
     censored = compared.loc["steps_to_loss", "scaled", "plain"]
     plain = runs[runs.remedy == "plain"].steps_to_loss.mean()
     assert censored.difference == pytest.approx(40 - plain)
-    assert censored.unreached == 2
+    assert (censored.unreached, censored.reference_unreached) == (2, 0)
+    assert compared.loc["steps_to_loss", "swap", "scaled"].reference_unreached == 2
+    falls = runs.groupby("remedy").second_half_fall.mean()
+    assert wide.second_half_fall == pytest.approx(max(falls.untied, falls.plain))
     assert ("final_nats", "plain", "plain") not in compared.index
     assert {name for _, _, name in compared.index} == {"plain", "scaled", "others", "all"}
 

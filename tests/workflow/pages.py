@@ -1,5 +1,6 @@
 """Code blocks of a page of docs, applied to a copy of the project as their reader would."""
 
+import os
 import re
 import subprocess
 import sys
@@ -56,7 +57,10 @@ def run(command, folder, more="", **options):
     command = command.replace("--cores all", "--cores 2").replace(".venv/bin/pytest", ".venv/bin/pytest -n0")
     command = re.sub(r"(?<!\S)(?:\.venv/bin/)?(python|pytest|snakemake)\b", rf"{BIN}/\1", command, count=1)
     command += f" {more}" if "snakemake" in command else ""
-    options |= {"capture_output": True, "text": True, "preexec_fn": heed_interrupts}
+    environment = dict(options.pop("env", os.environ))
+    for name in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS"):  # of the make that runs the tests: a make of ours would say more
+        environment.pop(name, None)
+    options |= {"env": environment, "capture_output": True, "text": True, "preexec_fn": heed_interrupts}
     result = subprocess.run(command, shell=True, cwd=folder, check=False, **options)
     assert result.returncode == 0, command + result.stdout + result.stderr
     return result.stdout + result.stderr

@@ -10,7 +10,7 @@ import torch
 import yaml
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-from scripts.common.tables import read_table
+from lm_saturation.io.tables import read_table
 from tests.checkpoints.tiny import files_of, write_files
 from tests.conftest import copy_project, snakemake
 from tests.hub_server import HubServer
@@ -127,14 +127,14 @@ def test_every_checkpoint_was_asked_before_it_went(measured):
 def test_nothing_runs_again(measured):
     project, _, _ = measured
     assert would_run(project, *configured(project)) == {}
-    assert set(would_run(project, *configured(project, prefetch=3))) == {"checkpoint_turn"}  # empty files
+    assert set(would_run(project, *configured(project, prefetch=3))) == {"download_slot"}  # empty files
 
 
 def test_a_new_step_runs_its_span_alone(measured):
     project, _, _ = measured
     steps = [*SUITE["steps"], 25]
     changed = would_run(project, *configured(project, steps=steps))
-    once = ("checkpoint_download", "checkpoint_metrics", "ability_evaluation", "checkpoint_turn")
+    once = ("checkpoint_download", "checkpoint_metrics", "ability_evaluation", "download_slot")
     assert changed == dict.fromkeys([*once, "saturation", "ability_saturation"], 1)
 
 

@@ -1,9 +1,12 @@
 import time
+from dataclasses import replace
 
 import pytest
 
-from scripts.workflow import cost
-from scripts.workflow.plan import ROOT, plan
+from lm_saturation.config import read_experiment
+from lm_saturation_workflow import cost
+from lm_saturation_workflow.plan import ROOT, plan
+from lm_saturation_workflow.project import with_defaults
 
 PAPER = ROOT / "config" / "paper.yaml"
 
@@ -27,29 +30,45 @@ def test_a_name_that_does_not_is_an_error():
         cost.size_of("small")
 
 
+def experiment(**changes):
+    """The default configuration, with other options."""
+    return read_experiment(with_defaults(changes))
+
+
 def test_heads_by_hand():
-    heads = {"ranks": [2, 4, 2000], "starts": ["svd"], "learning_rates": [1, 2], "tokens": 10, "jobs": 3}
-    found = cost.head_operations({"heads": heads}, "pythia-410m", 7.0)
-    assert found == 10 * (6 * (50304 + 1024) * (2 + 4) * 2 + 2 * 7 * 3)
+    heads = {"ranks": [2, 4, 2000], "initialisations": ["svd"], "learning_rates": [1.0, 2.0], "tokens": 10, "jobs": 3}
+    operations = cost.head_operations(experiment(heads=heads), "pythia-410m", 7.0)
+    assert operations == 10 * (6 * (50304 + 1024) * (2 + 4) * 2 + 2 * 7 * 3)
 
 
-def test_questions_by_hand():
+def test_evaluation_by_hand():
+    suite = {
+        "source": "hub",
+        "repository": "owner/{model}",
+        "corpus": "python-docs",
+        "revision": "step{step}",
+        "tokenizer": "bpe-4k",
+        "models": ["m-1b"],
+        "steps": [0, 5, 10],
+    }
     abilities = {"suites": ["s"], "tasks": ["sciq", "cloze", "storycloze"], "num_fewshot": [0, 5], "steps": [5, 10, 99]}
     abilities |= {"items": 100, "context": 400, "limit": None, "batch_size": 10, "storycloze": None}
-    config = {"abilities": abilities, "suites": {"s": {"steps": [0, 5, 10]}}}
-    model = {"suite": "s", "parameters": 1e9, "bytes": 2e9, "spans": 3, "dtype": "float32"}
+    model = cost.FetchedModel("s", "m-1b", "m-1b", 1e9, 2e9, 3, 3, 1, True, "float32")
     passes = 2e9 * (1000 * 4 * 130 + 100 * 4 * 100) * (1 + 6) / 15e12
     batches = (4000 + 400) / 10 * 2 * cost.BATCH
-    assert cost.asking_seconds(config, [model, model | {"suite": "t"}]) == pytest.approx(
-        2 * (passes + batches + 2 + cost.LOADING) + 3 * cost.STARTING
+    assert cost.evaluation_seconds(
+        experiment(abilities=abilities, checkpoints={"suites": ["mini", "s"]}, suites={"s": suite}),
+        [model, replace(model, suite="t")],
+    ) == pytest.approx(2 * (passes + batches + 2 + cost.LOADING) + 3 * cost.STARTING)
+
+
+def test_tied_embeddings_by_hand():
+    training = {"model": {"width": 16, "layers": 2, "attention_heads": 1}, "batch_size": 3, "sequence_length": 5}
+    training |= {"steps": [0, 7], "remedies": ["plain", "swap"], "seeds": [0, 1, 2], "precision": "float32"}
+    tied = {"training": training, "models": {"vocabulary_size": 100}, "remedies": ["plain", "swap"]}
+    assert cost.tied_seconds(experiment(tied=tied)) == pytest.approx(
+        6 * 3 * 5 * 7 * 6 * (12 * 16**2 * 2 + 100 * 16) / 15e12
     )
-
-
-def test_shared_embeddings_by_hand():
-    training = {"model": {"width": 10, "layers": 2}, "batch_size": 3, "sequence_length": 5, "steps": [0, 7]}
-    training |= {"remedies": ["plain", "swap"], "seeds": [0, 1, 2], "precision": "float32"}
-    config = {"tied": {"training": training, "models": {"vocabulary_size": 100}, "remedies": ["plain"]}}
-    assert cost.tied_seconds(config) == pytest.approx(6 * 3 * 5 * 7 * 6 * (12 * 100 * 2 + 1000) / 15e12)
 
 
 def test_the_table_in_the_docs_is_current(monkeypatch):

@@ -6,8 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from scripts.common.errors import InputError
-from scripts.workflow import machine
+from lm_saturation.config import read_experiment
+from lm_saturation.devices import has_gpu
+from lm_saturation.errors import InputError
+from lm_saturation_workflow import machine
+from lm_saturation_workflow.project import with_defaults
 from tests.conftest import SMOKE, snakemake
 
 Usage = namedtuple("Usage", "total used free")
@@ -49,23 +52,29 @@ def test_a_short_disk(monkeypatch, tmp_path):
         machine.check_disk(501, tmp_path / "results")
 
 
+def experiment(**changes):
+    """The default configuration, with other sections."""
+    return read_experiment(with_defaults(changes))
+
+
 def test_trained_and_fetched_checkpoints_count():
-    model = {"width": 100, "layers": 1}
-    suite = {"source": "train", "tokenizer": "t", "models": {"small": model}, "steps": [0, 1]}
-    config = {
-        "suites": {"mini": suite},
-        "tokenizers": {"t": {"vocabulary_size": 10**5}},
-        "checkpoints": {"prefetch": 2},
+    suite = {
+        "source": "train",
+        "tokenizer": "bpe-4k",
+        "models": {"small": {"width": 104, "layers": 1, "attention_heads": 1, "learning_rate": 0.001}},
+        "steps": [0, 1],
     }
+    mini = experiment(suites={"mini": suite}, tokenizers={"bpe-4k": {"vocabulary_size": 10**5}})
     train = job("checkpoint_train", suite="mini", model="small")
-    # 20 million parameters of 4 bytes, in two checkpoints and a state of three; 12 * 100^2 come besides
-    assert machine.needed_mb(config, [train]) == 402
-    assert machine.needed_mb(config, [train, job("corpus"), job("tokens")]) == 402 + 2 * machine.MB_A_JOB
+    # 20.8 million parameters of 4 bytes, in two checkpoints and a state of three; 12 * 104^2 come besides
+    assert machine.needed_mb(mini, [train]) == 418
+    assert machine.needed_mb(mini, [train, job("corpus"), job("tokens")]) == 418 + 2 * machine.MB_A_JOB
 
 
 def test_checkpoints_found_on_disk_are_not_fetched():
-    config = {"suites": {"own": {"source": "local", "path": "runs/{model}"}}, "checkpoints": {"prefetch": 2}}
-    assert machine.needed_mb(config, [job("checkpoint_download", suite="own", model="m")]) == machine.MB_A_JOB
+    suite = {"source": "local", "path": "runs/{model}", "corpus": "python-docs", "tokenizer": "bpe-4k", "models": ["m"]}
+    local = experiment(suites={"local": suite})
+    assert machine.needed_mb(local, [job("checkpoint_download", suite="local", model="m")]) == machine.MB_A_JOB
 
 
 def test_every_rule_that_may_ask_for_a_gpu_has_its_key(project):
@@ -79,7 +88,7 @@ def test_every_rule_that_may_ask_for_a_gpu_has_its_key(project):
 
 
 def test_nothing_runs_without_the_gpu_that_is_asked_for(project):
-    if shutil.which("nvidia-smi") or any(machine._found("/dev", sign) for sign in machine.GPU_SIGNS):
+    if has_gpu():
         pytest.skip("there is a GPU here")
     output = snakemake(project, "--cores", "1", *SMOKE, "--config", "metrics={device: cuda}", check=False)
     assert "error: metrics.device is cuda, but there is no GPU here that PyTorch can use; allowed here is cpu" in output

@@ -16,7 +16,7 @@ exec {python} -c 'import sys; sys.version_info = (3, 9, 2); sys.version = "3.9.2
 @pytest.fixture
 def folder(tmp_path):
     """The Makefile alone, and a folder of programs beside it that is all there is."""
-    for name in ("Makefile", "requirements.txt"):
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "programs").mkdir()
     for name in ("sh", "make", "awk", "grep", "touch", "test", "date", "cat"):

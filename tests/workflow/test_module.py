@@ -1,12 +1,15 @@
 """The workflow as a module of another one, as docs/extending.md shows it."""
 
 import os
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
-from scripts.workflow.module import project_file, python_path, with_defaults
-from scripts.workflow.plan import ROOT
+from lm_saturation_workflow import project
+from lm_saturation_workflow.plan import ROOT
+from lm_saturation_workflow.project import SOURCES, library_file, project_file, python_path, with_defaults
 from tests.conftest import copy_project, snakemake
 from tests.workflow.pages import apply, commands, section
 
@@ -42,8 +45,8 @@ def test_its_tables_are_inputs_of_other_rules(outer):
 def test_a_figure_reads_the_projects_own_files(outer):
     figure = "results/saturation/figures/figure_7.csv"
     snakemake(outer, "--cores", "2", figure, "--config", "saturation={report: {published: {bpe-1k: llama2}}}")
-    sources = {line.split(",")[1] for line in (outer / figure).read_text().splitlines()[1:]}
-    assert sources == {"ours", "paper"}  # the paper's curves lie in resources/
+    sources = set(pd.read_csv(outer / figure).source)
+    assert sources == {"ours", "paper"}  # the paper's curves lie in the library
 
 
 def test_everything_can_be_asked_for(outer):
@@ -73,15 +76,17 @@ def test_a_config_changes_only_what_it_names():
 
 
 def test_paths_of_the_project(tmp_path, monkeypatch):
+    style = "report/report.css"
     monkeypatch.chdir(ROOT)
-    assert project_file("resources/README.md") == "resources/README.md"
+    assert library_file(style) == f"src/lm_saturation/{style}"
     monkeypatch.chdir(tmp_path)
-    assert (tmp_path / project_file("resources/README.md")).samefile(ROOT / "resources" / "README.md")
+    assert Path(library_file(style)).samefile(SOURCES / "lm_saturation" / style)
+    monkeypatch.setattr(project, "_find", [lambda path: str(ROOT / path)])  # as before a Snakefile was read
+    assert project_file("config.yaml").samefile(ROOT / "config.yaml")
 
 
 def test_python_path(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["/mine", str(ROOT)]))
-    assert python_path(alone=True) == str(ROOT)
-    assert python_path(alone=False) == os.pathsep.join([str(ROOT), "/mine"])
-    monkeypatch.setenv("PYTHONPATH", python_path(alone=False))
-    assert python_path(alone=False) == os.pathsep.join([str(ROOT), "/mine"])  # as jobs parse the workflow again
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["/mine", str(SOURCES)]))
+    assert python_path() == os.pathsep.join([str(SOURCES), "/mine"])
+    monkeypatch.setenv("PYTHONPATH", python_path())
+    assert python_path() == os.pathsep.join([str(SOURCES), "/mine"])  # as jobs parse the workflow again

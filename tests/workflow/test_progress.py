@@ -9,13 +9,14 @@ import re
 import subprocess
 import sys
 import termios
+import time
 
 import pyte
 import pytest
 from rich.console import Console
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from scripts.workflow.progress import SHOWN, LiveProgress
+from snakemake_logger_plugin_saturation.live import SHOWN, LiveProgress
 from tests.conftest import SMOKE, copy_project, heed_interrupts, snakemake
 
 COLUMNS, LINES = 100, 200
@@ -122,18 +123,56 @@ def test_a_log_has_plain_lines(project):
     assert "2 of 2 steps (100%) done" in printed
 
 
+PLANNED = {"plan": ["--dry-run"], "plan_of_all": ["--dry-run", "--quiet", "all"], "counts": ["--dry-run", "--quiet"]}
+QUIET = {
+    "run": [],
+    "host": ["--quiet", "host", "reason"],
+    "all": ["--quiet", "all"],
+    "progress": ["--quiet", "progress"],
+}
+
+
+PLAIN_PROFILE = ["--workflow-profile", "none", "--scheduler", "greedy"]  # without the plugin
+
+
+@pytest.mark.parametrize("asked", [*PLANNED.values(), *QUIET.values()], ids=[*PLANNED, *QUIET])
+def test_what_is_not_on_a_terminal_is_what_snakemake_prints(project, asked):
+    target = ["results/smoke/corpus/text/python-docs/0.parquet", *SMOKE, "--cores", "1", "--forceall", *asked]
+    ours, plain = (without_times(snakemake(project, *target, *profile)) for profile in ([], PLAIN_PROFILE))
+    assert ours == plain
+    assert ours or "all" in asked
+
+
+def without_times(text):
+    """What Snakemake printed, without what differs from run to run."""
+    text = re.sub(r"^Using workflow specific profile .*\n", "", text, flags=re.MULTILINE)
+    return re.sub(
+        r"\[.*\d\d:\d\d:\d\d \d{4}\]|(Date|Workflow ID|Command|Elapsed time|Complete log\(s\)): .*|Took: .*", "", text
+    )
+
+
+@pytest.fixture
+def progress():
+    """Live lines that write to a terminal."""
+    ours, theirs = pty.openpty()
+    with open(theirs, "w") as terminal:
+        live = LiveProgress(terminal)
+        yield live
+        live.close()
+    os.close(ours)
+
+
 def lines_of(progress):
     reader = Console(file=io.StringIO(), width=60)
     reader.print(progress)
     return reader.file.getvalue().splitlines()
 
 
-def test_of_hundreds_of_jobs_a_few_are_shown():
-    console = Console(file=io.StringIO(), force_terminal=True, width=60, height=20)
-    progress = LiveProgress(console, 500)
+def test_of_hundreds_of_jobs_a_few_are_shown(progress):
+    progress.started = time.monotonic()
 
     def tell(event, **fields):
-        progress.handle(logging.makeLogRecord({"event": event, **fields}))
+        progress.shows(logging.makeLogRecord({"event": event, **fields}))
 
     for job in range(300):
         tell(LogEvent.JOB_INFO, jobid=job, rule_msg=f"[red]Job[/red] {job} " + "x" * 100, rule_name="rule")
@@ -151,4 +190,3 @@ def test_of_hundreds_of_jobs_a_few_are_shown():
     assert {len(line) for line in lines[: SHOWN - 1]} == {60}
     assert lines[SHOWN - 1] == "0:00:00 without_a_message"
     assert lines[SHOWN].endswith("292 of 500 jobs")
-    progress.close()

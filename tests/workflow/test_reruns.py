@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from scripts.workflow.plan import ROOT, plan, plan_of
-from scripts.workflow.reruns import page, rerun
+from lm_saturation_workflow.plan import ROOT, plan, plan_of
+from lm_saturation_workflow.reruns import page, rerun
 from tests.conftest import SMOKE
 
 

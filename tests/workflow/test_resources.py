@@ -5,9 +5,12 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from scripts.common.tables import write_tables
-from scripts.workflow.plan import ROOT, plan
-from scripts.workflow.resources import fetched_mb, gpus, growing, trained_mb, written
+from lm_saturation.config import read_experiment
+from lm_saturation.io.tables import write_tables
+from lm_saturation_workflow.plan import ROOT, plan
+from lm_saturation_workflow.resources import fetched_mb, gpus, growing, trained_mb, written
+from tests.config.defaults import CONFIG, changed
+from tests.config.test_suites import HUB
 
 ON_GPUS = {"checkpoint_metrics", "head_states", "head_rank_sweep", "bottleneck_bound"}
 ON_GPUS |= {"ability_evaluation", "tied_training"}
@@ -35,10 +38,18 @@ def test_a_cpu_asks_for_no_gpu():
 
 
 def test_disk_of_a_training():
-    model = {"width": 100, "layers": 1}
-    config = {"suites": {"s": {"models": {"m": model}, "tokenizer": "t", "steps": [0, 1], "source": "train"}}}
-    config["tokenizers"] = {"t": {"vocabulary_size": 10_000}}
-    assert trained_mb(config, "s", "m") == 1000 + 4 * (12 * 100**2 + 2 * 100 * 10_000) * (2 + 3) // 10**6
+    experiment = read_experiment(
+        changed(
+            "suites/s",
+            CONFIG["suites"]["mini"]
+            | {
+                "models": {"m": {"width": 96, "layers": 1, "attention_heads": 1, "learning_rate": 0.1}},
+                "tokenizer": "bpe-4k",
+                "steps": [0, 1],
+            },
+        )
+    )
+    assert trained_mb(experiment, "s", "m") == 1000 + 4 * (12 * 96**2 + 2 * 96 * 4096) * (2 + 3) // 10**6
 
 
 def test_disk_of_a_span_is_what_the_audit_says(tmp_path):
@@ -56,14 +67,14 @@ def test_disk_of_a_span_is_what_the_audit_says(tmp_path):
     write_tables("checkpoint_audit", tmp_path / "audit.parquet", [rows])
     audit = str(tmp_path / "audit.parquet")
     for steps, span, expected in (([0, 10], "0", 1011), ("all", "0", 1011), ("all", "1", 1007)):
-        suite = {"source": "hub", "revision": "step{step}", "steps": steps, "span": 20, "last_step": 20}
-        assert fetched_mb({"suites": {"s": suite}}, "s", span, audit) == expected
+        experiment = read_experiment(changed("suites/s", HUB | {"steps": steps, "span": 20, "last_step": 20}))
+        assert fetched_mb(experiment, "s", span, audit) == expected
     with pytest.raises(FileNotFoundError):
-        fetched_mb({"suites": {"s": suite}}, "s", "0", "not there")
+        fetched_mb(experiment, "s", "0", "not there")
 
 
 def test_every_rule_asks_for_memory_and_time(plans):
-    targets = {"all", "figures", "tables", "checkpoint_turn"}
+    targets = {"all", "figures", "tables", "download_slot"}
     bare = {job.rule for job in plans if not {"mem_mb", "runtime"} <= set(job.resources)} - targets
     assert bare == set()
     defaults = profile("slurm")["default-resources"]
@@ -78,10 +89,11 @@ def test_what_needs_a_network_runs_where_snakemake_runs(plans):
 
 
 def test_small_jobs_go_several_in_a_submission(plans):
-    groups = profile("slurm")["groups"]
+    groups = profile("slurm")["groups"] | {job.rule: job.group for job in plans if job.group}
     small = {job.rule for job in plans if not job.local and job.resources.get("runtime", SMALL + 1) <= SMALL}
     assert small - set(groups) == set()  # new ones belong there, or among the local rules
     assert set(groups) <= {job.rule for job in plans}
+    assert set(profile("slurm")["group-components"]) <= set(groups.values())
     assert not {rule for rule in groups if any(job.rule == rule and job.local for job in plans)}
 
 

@@ -13,23 +13,28 @@ import pandas as pd
 import pytest
 import yaml
 
-from scripts.common.tables import read_csv, read_table
+from lm_saturation.claims import CLAIMS
+from lm_saturation.claims.base import HERE, NOT_TESTED, PAPER, PUBLISHED, SU
+from lm_saturation.io.tables import read_csv, read_table
+from lm_saturation_workflow.catalogue import FIGURES, SECTIONS, TABLES
 from tests.conftest import ROOT, SMOKE, copy_results, results_of, snakemake
 
-REPORT = {"provenance", "findings", "workflow_graph", "report", "all"}
-OF_SUITES = {f"figure_{name}" for name in ("1a", "2", "3", "4", "5", "centred", "precision")}
-OF_HEADS = {"figure_6", "figure_6_controls", "figure_8", "figure_9", "figure_bottleneck"}
-OF_TIED = {"figure_tied_initial_loss", "figure_tied_convergence", "figure_tied_saturation"}
-OF_ABILITIES = {"figure_natural_experiments", "figure_emergence", "figure_equal_loss"}
-FIGURES = OF_SUITES | OF_ABILITIES | OF_HEADS | OF_TIED | {"figure_1b", "figure_7", "figure_7_controls"}
-BOUNDED = {"bottleneck_bound", "head_thresholds", "table_heads", "claims", *OF_HEADS}
+REPORT = {"provenance", "workflow_graph", "report", "all"}
+OF_SECTION = {
+    section.name: {figure.name for figure in section.figures} | {rule.name for rule in section.tables}
+    for section in SECTIONS
+}
+OF_CONTROLS = {"figure_controls", "table_controls"}  # of suites of their own, also in the section on saturation
+SCALING = ("figure_1b", "table_scaling")  # of the scaling law, in the section on saturation
+BOUNDED = {"bottleneck_bound", "head_thresholds", "claims", *OF_SECTION["bottleneck"]}
 SWEPT = {"head_rank_sweep", *BOUNDED}
-EMERGED = {"ability_emergence", "table_1", "table_abilities", "figure_emergence", "figure_equal_loss"}
-ASKED = {"ability_evaluation", "ability_saturation", *EMERGED}
-SCALED = {"scaling_fit", "figure_1b", "table_scaling", *EMERGED}
-MEASURED = {"checkpoint_metrics", "saturation", "table_saturation", "table_checkpoints", *OF_SUITES, *SCALED}
-TIED_STARTS = {"table_tied", "figure_tied_initial_loss", "figure_tied_convergence", "claims"}
-TIED_TRAINED = {"tied_training", "tied_comparison", "figure_tied_saturation", *TIED_STARTS}
+OF_PUBLISHED = {"figure_natural_experiments"}  # evaluations alone, which no measurement changes
+EMERGED = {"ability_emergence", *OF_SECTION["abilities"]} - OF_PUBLISHED
+EVALUATED = {"ability_evaluation", "ability_saturation", *EMERGED}
+SCALED = {"scaling_fit", *SCALING, *EMERGED}
+MEASURED = {"checkpoint_metrics", "saturation", *OF_SECTION["saturation"], *SCALED}
+TIED_INITIAL = {"claims", *OF_SECTION["tied"]} - {"figure_tied_saturation"}
+TIED_TRAINED = {"tied_training", "tied_comparison", "figure_tied_saturation", *TIED_INITIAL}
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
 CONTROLS = {"figure_7_controls", "table_7_controls"}
 SMOOTHED = {"ngram_language_model", "ngram_smoothed_spectrum"}
@@ -68,23 +73,29 @@ def test_every_output_is_there(finished):
         for kind in ("pdf", "png"):
             assert (results / "figures" / f"{figure}.{kind}").stat().st_size > 5000
         assert len(pd.read_csv(results / "figures" / f"{figure}.csv")) > 0, figure
+    for name, table in TABLES.items():
+        read_csv(table.schema, results / "tables" / f"{name}.csv")
     claims = read_csv("claims", results / "claims.csv")
+    assert claims.claim.drop_duplicates().tolist() == list(CLAIMS)
+    assert len(read_csv("claim_curves", results / "claim_curves.csv")) == claims.curves.sum()
     assert read_csv("table_tied_training", results / "tables" / "tied_training.csv").remedy.tolist() == [
         "plain",
         "scaled",
         "swap",
     ]
-    tied = claims[claims.paper == "kexue.fm 9698"]
-    untested = tied[tied.verdict == "not tested in this configuration"].claim.tolist()
-    assert untested == ["other_remedies_converge_alike"]  # there is one of them
-    verdicts = claims[~claims.paper.isin(["kexue.fm 9698", "arXiv 2403.15796"])].set_index("claim").verdict
-    published = ["saturation_costs_abilities", "table_1_final", "width_decides"]  # judged on published evaluations
-    assert set(verdicts[published]) == {"not reproduced"}
-    verdicts = verdicts.drop(published)
-    assert verdicts.pop("gap_is_order_epsilon") == "reproduced"
-    assert verdicts.pop("threshold_in_rank") != "not tested in this configuration"
-    assert set(verdicts) <= {"not tested in this configuration", "not reproduced"}
-    assert set(verdicts.drop("loss_suffers_beyond_w_error")) == {"not tested in this configuration"}
+    controls = read_csv("table_controls", results / "tables" / "controls.csv")
+    assert controls.set_index("control").as_expected.to_dict() == {"positive": 1, "negative": 1}
+    assert read_csv("table_saturation", results / "tables" / "saturation.csv").suite.unique().tolist() == ["tiny"]
+    verdicts = {source: group.set_index("claim").verdict for source, group in claims.groupby("source")}
+    here = verdicts[HERE]
+    tied = here[[name for name, claim in CLAIMS.items() if claim.paper == SU]]
+    untested = tied[tied == NOT_TESTED].index.tolist()
+    assert untested == ["other_remedies_converge_alike", "remedies_end_alike", "remedies_gain_nothing"]
+    assert here["gap_is_order_epsilon"] == "reproduced"
+    assert here["small_models_saturate"] == NOT_TESTED  # far too short a training
+    assert NOT_TESTED not in set(verdicts[PAPER])
+    assert verdicts[PUBLISHED]["small_models_saturate"] == "in part"
+    assert verdicts[PUBLISHED]["narrow_models_saturate"] == "in part"
     table = pd.read_csv(results / "tables" / "table_7.csv")
     assert len(table[table.source == "ours"]) == 4
     assert len(table[table.source == "paper"]) == 6
@@ -102,7 +113,7 @@ def test_every_output_is_there(finished):
 def test_every_job_leaves_a_log_and_a_time(finished):
     logs = finished / "logs" / "smoke"
     names = {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.log")}
-    assert len(names) == 116
+    assert len(names) == 130
     assert {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.tsv")} == names
 
 
@@ -137,7 +148,7 @@ def test_a_fresh_clone_runs_nothing_again(finished):
 @pytest.mark.parametrize(
     ("path", "value", "rules"),
     [
-        ("report/palette", "deep", FIGURES),
+        ("report/palette", "deep", {name for name, figure in FIGURES.items() if figure.palette}),
         ("report/published", {"words": "pythia"}, {"figure_7"}),
         ("ngrams/min_counts", [3], {"ngram_spectrum", "figure_7", "table_7", "claims", *CONTROLS}),
         ("ngrams/controls/sample_sizes", [1000], {"claims", *CONTROLS}),
@@ -151,7 +162,7 @@ def test_a_fresh_clone_runs_nothing_again(finished):
                 "checkpoint_train",
                 *MEASURED,
                 "ability_tasks",
-                *ASKED,
+                *EVALUATED,
                 "head_states",
                 *SWEPT,
                 *TIED_TRAINED,
@@ -160,18 +171,27 @@ def test_a_fresh_clone_runs_nothing_again(finished):
         ("metrics/tokens", 900, {"claims", *MEASURED}),
         ("metrics/batch_size", 8, {"claims", *MEASURED}),
         ("metrics/memory_mb", 3000, set()),
-        ("suites/tiny/models/d16/learning_rate", 0.02, {"claims", "checkpoint_train", *MEASURED, *ASKED}),
+        (
+            "suites/tiny/models/d16/learning_rate",
+            0.02,
+            {"claims", "checkpoint_train", *MEASURED, *EVALUATED} - OF_CONTROLS,
+        ),
+        (
+            "suites/tiny-positive/later_corpus/after",
+            0.4,
+            {"checkpoint_train", "checkpoint_metrics", "saturation", *OF_CONTROLS},
+        ),
         ("scaling/bootstraps", 11, {*SCALED, "claims"}),
-        ("abilities/items", 13, {"claims", "ability_tasks", *ASKED}),
-        ("abilities/num_fewshot", [0], {"claims", *ASKED}),
+        ("abilities/items", 13, {"claims", "ability_tasks", *EVALUATED}),
+        ("abilities/num_fewshot", [0], {"claims", *EVALUATED}),
         ("abilities/bootstraps", 11, {"claims", *EMERGED}),
         ("abilities/memory_mb", 3000, set()),
         ("heads/learning_rates", [0.01], SWEPT),
         ("heads/held_out_tokens", 600, {"head_states", *SWEPT}),
         ("heads/refit_iterations", 6, BOUNDED),
         ("heads/memory_mb", 3000, set()),
-        ("tied/initial/rows", 30, {"tied_initial_loss", *TIED_STARTS}),
-        ("tied/models/seed", 1, {"tied_models", *TIED_STARTS}),
+        ("tied/initial/rows", 30, {"tied_initial_loss", *TIED_INITIAL}),
+        ("tied/models/seed", 1, {"tied_models", *TIED_INITIAL}),
         ("tied/training/sigma", 0.5, TIED_TRAINED),
         ("tied/memory_mb", 3000, set()),
         ("ngrams/memory_mb", 5000, set()),
@@ -179,7 +199,8 @@ def test_a_fresh_clone_runs_nothing_again(finished):
     ],
 )
 def test_an_edit_runs_only_what_it_must(finished, tmp_path, path, value, rules):
-    assert set(would_run(finished, *edited(finished, tmp_path, path, value))) == rules | REPORT
+    findings = {"findings"} if "claims" in rules else set()  # they quote the claims
+    assert set(would_run(finished, *edited(finished, tmp_path, path, value))) == rules | findings | REPORT
 
 
 def test_another_sample_size_counts_again_but_reads_no_text(finished, tmp_path):
@@ -199,7 +220,7 @@ def test_another_vocabulary_touches_one_tokenizer(finished, tmp_path):
 def test_comments_run_nothing_and_formulas_what_depends_on_them(finished, tmp_path):
     project = tmp_path / "project"
     shutil.copytree(finished, project)
-    module = project / "scripts" / "ngrams" / "spectrum.py"
+    module = project / "src" / "lm_saturation" / "ngrams" / "spectrum.py"
     text = module.read_text()
     module.write_text(text.replace('"""The singular', '"""All the singular') + "\n# a remark\n")
     assert would_run(project, *SMOKE) == {}
@@ -280,12 +301,6 @@ def test_damaged_results_are_noticed_by_the_next_reader(finished, tmp_path, dama
     tokens.write_bytes(data if damage == "flip" else data[:-2])
     output = snakemake(project, "--cores", "1", "-R", "ngram_counts", "--until", "ngram_counts", *SMOKE, check=False)
     assert re.search(r"error: results/smoke/corpus/tokens/python-docs/words/0\.bin: .*delete it and run again", output)
-
-
-def test_snakemakes_own_report(finished):
-    snakemake(finished, "--report", "report.html", *SMOKE)
-    page = (finished / "report.html").read_text()
-    assert "The rank of language" in page
 
 
 def test_targets_by_name_read_as_documentation(finished):

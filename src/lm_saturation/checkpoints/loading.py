@@ -1,0 +1,143 @@
+"""Loading of checkpoints from disk, from folders step{step}.
+
+for step, folder in list_checkpoints(span_folder):
+    model = load_model(folder, torch.float32, "cpu")
+"""
+
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lm_saturation.checkpoints.weight_files import WeightFiles, other_weights, weights_in_folder
+from lm_saturation.errors import InputError
+from lm_saturation.io.logs import log, redirect_log
+
+SHOWN = 3  # parameters named in a line
+
+
+def list_checkpoints(folder: str | Path) -> list[tuple[int, Path]]:
+    """The step and the folder of each checkpoint, by step."""
+    matches = [(re.fullmatch(r"step(\d+)", path.name), path) for path in Path(folder).iterdir()]
+    return sorted((int(match[1]), path) for match, path in matches if match)
+
+
+def load_model(folder: str | Path, dtype: torch.dtype, device: str = "cpu") -> Any:
+    """The causal language model of a checkpoint, for evaluation, its parameters in `dtype`.
+
+    Only files of the folder are read, pickles with weights_only, and none of its code is run. Raises InputError, one
+    line naming the folder or file, if a file is missing, damaged or malicious, if a parameter has no weights or is not
+    finite, or if transformers does not know the architecture.
+    """
+    folder = Path(folder)
+    files = weights_in_folder(folder)
+    if files.status != "ok":
+        absent = ", ".join(files.absent) or "model.safetensors, pytorch_model.bin or shards of them"
+        others = other_weights([file.name for file in folder.iterdir()])
+        held = f"; it holds {', '.join(others[:SHOWN])}, which is not read" if others else ""
+        raise InputError(f"{folder}: incomplete checkpoint, it lacks {absent}{held}")
+    if files.format == "safetensors":
+        for name in files.weights:
+            _check_header(folder / name)
+    model = _read_model(folder, files, dtype)
+    _check_finite(model, folder)
+    return model.to(device)
+
+
+def handle_bad_checkpoints(bad: list[str], good: int, policy: str) -> None:
+    """Log the bad checkpoints, and raise InputError if the `policy` is refuse, or if all are bad.
+
+    `bad` holds a message for each of them, `good` is the number of the others.
+    """
+    for message in bad:
+        log.warning(message)
+    more = f" (and {len(bad) - 1} more, see the log)" if len(bad) > 1 else ""
+    if bad and not good:  # which is the config's fault rather than the checkpoints'
+        raise InputError(f"{bad[0]}{more}; none could be measured")
+    if bad and policy == "refuse":
+        raise InputError(f"{bad[0]}{more}; with bad_checkpoints: skip they are left out")
+
+
+def _check_header(path: Path) -> None:
+    """Raise InputError if the file's header cannot be read, or names more bytes than there are."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a safetensors file, or truncated ({_one_line(error)})") from error
+
+
+def _read_model(folder: Path, files: WeightFiles, dtype: torch.dtype) -> Any:
+    """The model, for evaluation. Raises InputError if it cannot be read or a parameter has no weights."""
+    _redirect_transformers_log()
+    try:
+        model, info = _from_pretrained(folder, files.format == "safetensors", dtype)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # of many classes: damaged files, unknown architectures, weights of another shape
+        raise InputError(f"{folder}: cannot be loaded from {_shown_files(files)}: {_reason(error)}") from error
+    for key, found, expected in sorted(info["mismatched_keys"], key=lambda entry: str(entry[0]))[:1]:
+        empty = ": empty, as ZeRO-3 leaves what was not gathered" if 0 in found else ""
+        shapes = f"of shape {tuple(found)}, the architecture's is {tuple(expected)}"
+        raise InputError(f"{folder}: {_shown_files(files)} holds {key} {shapes}{empty}")
+    if lacking := sorted(info["missing_keys"]):
+        raise InputError(f"{folder}: {_shown_files(files)} holds no weights for {_shown(lacking)}")
+    if info["unexpected_keys"]:
+        log.warning("%s: weights that the architecture has no place for: %s", folder, _shown(info["unexpected_keys"]))
+    return model.eval()
+
+
+def _from_pretrained(folder: Path, safetensors: bool, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
+    """The model, and which of its parameters had no weights, or weights no parameter."""
+    from transformers import AutoModelForCausalLM
+
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=dtype,
+        use_safetensors=safetensors,
+        weights_only=True,  # a pickle may hold tensors only, no calls
+        trust_remote_code=False,
+        local_files_only=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are in that, and named below
+    )
+    return loaded
+
+
+def _check_finite(model: torch.nn.Module, folder: Path) -> None:
+    for name, parameter in model.named_parameters():
+        if parameter.numel() and not all(torch.isfinite(bound) for bound in torch.aminmax(parameter.detach())):
+            raise InputError(f"{folder}: the parameter {name} holds values that are not finite in {parameter.dtype}")
+
+
+def _redirect_transformers_log() -> None:
+    """Send the errors that transformers logs to the job's log, and nothing to the screen."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    redirect_log("transformers")
+
+
+def _shown_files(files: WeightFiles) -> str:
+    return files.weights[0] if len(files.weights) == 1 else f"{files.weights[0]}, ..."
+
+
+def _shown(names: Any) -> str:
+    names = sorted(names)
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def _reason(error: BaseException) -> str:
+    """The error in one line; PyTorch's own message on a pickle advises to read it without protection."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is damaged, or holds something else than tensors, which is never run"
+    return _one_line(error)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,104 @@
+"""The files of a checkpoint that hold its weights: safetensors first, else PyTorch's pickles, never both."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lm_saturation.io.hub import Content
+
+CONFIG = "config.json"
+STEMS = {"safetensors": ("model", "safetensors"), "bin": ("pytorch_model", "bin")}  # by format: name and suffix
+OTHER_FORMS = re.compile(r"^adapter_model\.|\.(pth|gguf|ckpt|distcp|msgpack|h5)$")
+SHOWN = 12  # steps named in a line
+
+
+@dataclass(frozen=True)
+class WeightFiles:
+    """The files to read, by name: `weights` hold the parameters, `others` describe them, `absent` are missing."""
+
+    format: str  # safetensors, bin or none
+    weights: list[str]
+    others: list[str]
+    absent: list[str]
+
+    @property
+    def needed(self) -> list[str]:
+        """All files to read."""
+        return [*self.others, *self.weights]
+
+    @property
+    def status(self) -> str:
+        """As in the table `checkpoint_audit`; duplicates are not known here."""
+        return "missing" if not self.weights else "incomplete" if self.absent else "ok"
+
+
+def choose_weights(names: Collection[str], read: Callable[[str], bytes]) -> WeightFiles:
+    """The weight files among a checkpoint's files: the first layout that is complete, else the first that is begun.
+
+    The layouts are model.safetensors, shards with the index that names them, and the same for pytorch_model.bin, as
+    transformers looks for them. All else (optimizer states, other frameworks' weights, adapters) is ignored. `read`
+    gives what an index holds; it is not called where a layout before is complete.
+    """
+    begun: WeightFiles | None = None
+    for layout in (layout for kind in STEMS for layout in _layouts(kind, names, read)):
+        if not layout.absent:
+            return layout
+        begun = begun or layout
+    return begun or WeightFiles("none", [], [], [])
+
+
+def weights_in_folder(folder: Path) -> WeightFiles:
+    """The weight files of a checkpoint on disk; an index may name shards in folders below."""
+    paths = [*folder.iterdir(), *folder.glob("*/*")]
+    names = [path.relative_to(folder).as_posix() for path in paths if path.is_file()]
+    return choose_weights(names, lambda name: (folder / name).read_bytes())
+
+
+def other_weights(names: Iterable[str]) -> list[str]:
+    """The files that hold weights in forms that are not read: adapters, Meta's and PyTorch's own, other frameworks'."""
+    return sorted(name for name in names if OTHER_FORMS.search(name))
+
+
+def _layouts(kind: str, names: Collection[str], read: Callable[[str], bytes]) -> Iterator[WeightFiles]:
+    """The layouts of one format of which there is at least one file, a single file first."""
+    stem, suffix = STEMS[kind]
+    index = f"{stem}.{suffix}.index.json"
+    if f"{stem}.{suffix}" in names:
+        yield _layout(kind, [f"{stem}.{suffix}"], [CONFIG], names)
+    if index in names and (shards := shards_of_index(read(index))):
+        yield _layout(kind, shards, [CONFIG, index], names)
+        return
+    numbered = [re.fullmatch(rf"{stem}-(\d+)-of-(\d+)\.{suffix}", name) for name in names]
+    for total in sorted({shard[2] for shard in numbered if shard}):  # to say what is absent
+        digits = len(total)
+        weights = [f"{stem}-{number:0{digits}}-of-{total}.{suffix}" for number in range(1, int(total) + 1)]
+        yield _layout(kind, weights, [CONFIG, index], names)
+
+
+def shards_of_index(index: bytes) -> list[str]:
+    """The files that an index says hold the parameters, by name; none if it cannot be read."""
+    try:
+        return sorted(set(json.loads(index)["weight_map"].values()))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return []
+
+
+def _layout(kind: str, weights: list[str], others: list[str], names: Collection[str]) -> WeightFiles:
+    """A layout of these files, of which some may be absent from `names`."""
+    present, described = ([name for name in group if name in names] for group in (weights, others))
+    return WeightFiles(kind, present, described, [name for name in [*weights, *others] if name not in names])
+
+
+def combined_sha256(names: list[str], contents: list[Content]) -> str:
+    """The sha256 of the names and sha256 of weight files; empty if there is none."""
+    lines = "".join(f"{content.digest} {name}\n" for name, content in zip(names, contents, strict=True))
+    return hashlib.sha256(lines.encode()).hexdigest() if lines else ""
+
+
+def describe_steps(steps: list[int]) -> str:
+    """Steps in words: the first SHOWN by number, then how many more."""
+    more = f" and {len(steps) - SHOWN} more" if len(steps) > SHOWN else ""
+    return f"step{'s' * (len(steps) > 1)} {', '.join(map(str, steps[:SHOWN]))}{more}"

@@ -1,0 +1,16 @@
+"""What the papers claim, what this project asks, and the verdicts: a module per section, in the order of claims.csv."""
+
+# Each declares its claims when it is imported.
+# isort: off
+from lm_saturation.claims import saturation as saturation
+from lm_saturation.claims import evidence as evidence
+from lm_saturation.claims import scaling as scaling
+from lm_saturation.claims import abilities as abilities
+from lm_saturation.claims import heads as heads
+from lm_saturation.claims import ngrams as ngrams
+from lm_saturation.claims import tied as tied
+
+# isort: on
+from lm_saturation.claims.base import CLAIMS, SOURCES, Claim, Context
+
+__all__ = ["CLAIMS", "SOURCES", "Claim", "Context"]

@@ -1,0 +1,17 @@
+"""Options of the report: how figures look."""
+
+from typing import Literal
+
+from lm_saturation.options import Section, option
+
+
+class ReportConfig(Section):
+    """How figures look."""
+
+    palette: Literal["colorblind", "deep", "muted", "bright", "dark", "pastel"] = option(
+        "colorblind", "seaborn palette: colorblind, deep, muted, bright, dark or pastel"
+    )
+    published: dict[str, Literal["llama2", "pythia"]] = option(
+        {"bpe-32k": "llama2", "bpe-50k": "pythia"},
+        "TOKENIZER: the paper's curves drawn in grey behind it, llama2 (Fig 7a) or pythia (Fig 7b)",
+    )

@@ -1,0 +1,1 @@
+"""Published evidence: the papers' own curves."""

@@ -1,0 +1,1 @@
+"""Files: tables, checksums, atomic writes, the hub, the log of a job."""

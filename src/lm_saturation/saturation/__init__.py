@@ -1,0 +1,1 @@
+"""When the metrics of a training run set in."""

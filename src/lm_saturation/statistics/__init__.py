@@ -1,0 +1,1 @@
+"""Intervals, and tests that are free of the choice of the best step."""

@@ -1,0 +1,1 @@
+"""Text: corpora, tokenizers, token files, and the documents that are held out."""

@@ -1,0 +1,1 @@
+"""Tied embeddings: their high initial loss, and remedies for it (Su 2023)."""

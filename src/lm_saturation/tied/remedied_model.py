@@ -1,0 +1,51 @@
+"""GPT-NeoX with a remedy for the high initial loss of tied embeddings.
+
+model = build_with_remedy(REMEDIES["swap"], options, seed=0, vocabulary_size=50257)
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import GPTNeoXForCausalLM
+
+from lm_saturation.config.suites import TrainedModel
+from lm_saturation.config.tied import TiedTrainingOptions
+from lm_saturation.tied.bigram import MAP, generator_of
+from lm_saturation.tied.remedies import Remedy
+from lm_saturation.training.gpt_neox import RESIDUAL_OUTPUTS, build_model
+
+
+def build_with_remedy(
+    remedy: Remedy, options: TiedTrainingOptions, seed: int, vocabulary_size: int
+) -> GPTNeoXForCausalLM:
+    """GPT-NeoX as `build_model` makes it, but with embeddings N(0, σ²), branches scaled, and the remedy applied.
+
+    The option `residual_scale` multiplies the matrices that write into the residual: 0 is the premise of Su (2023), 1
+    is Pythia's initialisation. Models of one seed start from the same random numbers, whatever the remedy. The map is
+    one module with the final norm: hidden states are what the head reads, in training, metrics and transformers.
+    """
+    shape = options.model.part(TrainedModel, seed=seed)
+    model = build_model(shape, vocabulary_size, options.sequence_length)
+    sigma = remedy.sigma(options.sigma, vocabulary_size, shape.width)
+    _scale(model, sigma, options.model.residual_scale)
+    if remedy.tied:
+        model.config.tie_word_embeddings = True
+        model.lm_head.weight = model.gpt_neox.embed_in.weight
+    if remedy.make:
+        trunk: Any = model.gpt_neox  # typed with a LayerNorm there
+        trunk.final_layer_norm = nn.Sequential(
+            trunk.final_layer_norm, remedy.make(shape.width, generator_of(seed, MAP))
+        )
+    return model
+
+
+@torch.no_grad()
+def _scale(model: GPTNeoXForCausalLM, sigma: float, residual_scale: float) -> None:
+    """Give embedding and head the standard deviation `sigma`, and scale the matrices that write into the residual."""
+    for weight in (model.gpt_neox.embed_in.weight, model.lm_head.weight):
+        weight.mul_(sigma / math.sqrt(2 / (5 * model.config.hidden_size)))  # which `initialise` drew them with
+    for name, parameter in model.named_parameters():
+        if name.endswith(RESIDUAL_OUTPUTS):
+            parameter.mul_(residual_scale)

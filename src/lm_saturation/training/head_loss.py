@@ -1,0 +1,75 @@
+"""Cross-entropy of LM heads, by chunks of tokens: the T×V logits never exist at once, nor are they computed twice.
+
+The gradient is computed in the forward pass, while a chunk's logits are in the cache: it is the probabilities minus 1
+at the next token, times the head. As in Cut Your Losses (Wijmans et al. 2024, arXiv 2411.09009) and Liger-Kernel
+(Hsu et al. 2024, arXiv 2410.10989, section 3.2), in plain torch.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+CHUNK_BYTES = {"cpu": 1 << 20, "cuda": 1 << 28}  # of logits at a time: they fit a core's cache; they fill a GPU
+
+
+def head_loss(hidden_states: Tensor, head: Tensor, next_tokens: Tensor) -> Tensor:
+    """The mean cross-entropy in nats, a scalar float32, differentiable in the states and the head.
+
+    `hidden_states` (T, d), `head` (V, d), `next_tokens` (T,).
+    """
+    return _HeadLoss.apply(hidden_states, head, next_tokens)
+
+
+def token_chunks(tokens: int, vocabulary_size: int, device: torch.device) -> Iterator[slice]:
+    """Slices of `tokens` tokens, as many at a time as have logits that fit CHUNK_BYTES in float32."""
+    size = max(1, CHUNK_BYTES[device.type] // (4 * vocabulary_size))
+    return (slice(begin, min(begin + size, tokens)) for begin in range(0, tokens, size))
+
+
+def residuals(logits: Tensor, next_tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradient of the losses in the logits (n, V), softmax minus 1 at the next token, and the losses (n,) in nats.
+
+    Float64 for logits in float64, else float32.
+    """
+    logits, columns = logits if logits.dtype == torch.float64 else logits.float(), next_tokens[:, None]
+    probability = torch.softmax(logits, -1)
+    likelihood = probability.gather(1, columns)
+    if float(likelihood.min()) < torch.finfo(logits.dtype).tiny:  # the loss from the logits themselves
+        largest = probability.amax(1, keepdim=True).log()
+        losses = logits.amax(1, keepdim=True) - largest - logits.gather(1, columns)
+    else:
+        losses = -likelihood.log()
+    probability.scatter_add_(1, columns, probability.new_full((1, 1), -1.0).expand_as(columns))
+    return probability, losses[:, 0]
+
+
+def add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add leftᵀ·right to `total`, which may have a wider dtype."""
+    if left.dtype == total.dtype:
+        total.addmm_(left.T, right)
+    else:
+        total += left.T @ right
+
+
+class _HeadLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, hidden_states: Tensor, head: Tensor, next_tokens: Tensor) -> Tensor:
+        tokens = len(hidden_states)
+        to_states = torch.empty_like(hidden_states)
+        to_head = torch.zeros_like(head, dtype=torch.float32)
+        total = torch.zeros((), device=head.device)
+        for part in token_chunks(tokens, len(head), head.device):
+            residual, losses = residuals(hidden_states[part] @ head.T, next_tokens[part])
+            total += losses.sum()
+            to_logits = residual.to(head.dtype)
+            torch.mm(to_logits, head, out=to_states[part])
+            add_product(to_head, to_logits, hidden_states[part])
+        context.save_for_backward(to_states.div_(tokens), to_head.div_(tokens).to(head.dtype))
+        return total / tokens
+
+    @staticmethod
+    def backward(context: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
+        to_states, to_head = context.saved_tensors
+        return upstream * to_states, upstream * to_head, None

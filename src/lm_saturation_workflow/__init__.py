@@ -1,0 +1,1 @@
+"""What the Snakefile, its rules and its tools use; the library knows nothing of Snakemake."""
