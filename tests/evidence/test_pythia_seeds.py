@@ -7,7 +7,7 @@ import pytest
 from lm_saturation.evidence.gemstones import gemstone_increases
 from lm_saturation.evidence.pythia_seeds import ERROR, seed_runs
 from tests.conftest import RESOURCES
-from tests.report.judging import judged
+from tests.report.judging import empty, judged
 
 CHECKPOINTS = pd.read_csv(RESOURCES / "pythia_seeds.csv.xz")
 GEMSTONES = pd.read_csv(RESOURCES / "gemstones.csv.xz")
@@ -79,3 +79,13 @@ def test_seeds_that_are_alike_or_unknown_decide_nothing():
     assert judged({"seed_runs": unknown}, "published runs")["the_seed_decides"]["verdict"] == "inconclusive"
     single = alike[:1]
     assert judged({"seed_runs": single}, "published runs")["the_seed_decides"]["verdict"] == "not tested here"
+
+
+@pytest.mark.parametrize(("models", "sign", "verdict"), [(9, 1, "yes"), (9, -1, "no"), (7, 1, "not tested here")])
+def test_unigram_text_tells_of_models_measured_here(models, sign, verdict):
+    table = empty("saturation")
+    table["difference"] = 0.01 * np.arange(models)
+    table["late_checkpoints"] = 20
+    table["loss_on_unigram_text_minimum"] = 9.0
+    table["loss_on_unigram_text_final"] = 9 + np.exp(sign * table.difference)
+    assert judged({"saturation": table})["unigram_text_tells"]["verdict"] == verdict

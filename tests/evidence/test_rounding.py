@@ -7,6 +7,7 @@ import torch
 from scipy import stats
 from transformers import AutoModelForCausalLM, GPTNeoXConfig
 
+from lm_saturation.claims.evidence import MINIMUM_TRAININGS
 from lm_saturation.evidence.rounding import head_collapse, rounded, rounding_cost, rounding_pairs
 from lm_saturation.statistics.intervals import correlation_interval
 from tests.conftest import RESOURCES
@@ -76,14 +77,14 @@ def test_the_most_degenerate_heads_lose_nothing():
     assert found["offsets_cost_what_rounding_costs"]["verdict"] == "yes"
 
 
-@pytest.mark.parametrize("ranks", [True, False])
-def test_a_correlation_has_its_value_and_its_coverage(ranks):
+@pytest.mark.parametrize(("ranks", "trainings"), [(True, 40), (False, 40), (True, MINIMUM_TRAININGS)])
+def test_a_correlation_has_its_value_and_its_coverage(ranks, trainings):
     """Normal pairs of correlation .8: scipy's value, and an interval that holds the truth 95 times in a hundred."""
     random = np.random.default_rng(0)
     truth = 6 / np.pi * np.arcsin(0.4) if ranks else 0.8
     covered = []
     for _ in range(200):
-        first, second = random.standard_normal((2, 40))
+        first, second = random.standard_normal((2, trainings))
         pairs = np.stack([first, 0.8 * first + 0.6 * second], axis=1)
         value, low, high = correlation_interval(pairs, ranks, samples=400)
         covered.append(low <= truth <= high)

@@ -82,6 +82,7 @@ def test_the_same_curves_as_if_measured_here(pythia):
         "singular_values_spike_at_saturation": ("inconclusive", 0, 4),
         "small_heads_degenerate": ("reproduced", 5, 5),
         "onsets_in_order": ("inconclusive", 0, 3),
+        "unigram_text_tells": ("not tested here", 0, 0),  # five models, whose loss on it is not published
     }
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lm_saturation.claims.base import PUBLISHED, Cut, question
-from lm_saturation.claims.needs import PUBLISHED_TRAININGS
-from lm_saturation.claims.saturation import small_models_saturate
+from lm_saturation.claims.base import HERE, PUBLISHED, Cut, question
+from lm_saturation.claims.needs import EIGHT_MODELS, PUBLISHED_TRAININGS
+from lm_saturation.claims.saturation import MINIMUM_CHECKPOINTS, small_models_saturate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +17,7 @@ SMALL = ["14m", "31m", "70m", "160m", "410m"]  # "up to 410M"
 SEED_SIZE = "160m"  # the largest size of the paper that saturates in one training and not in another
 NARROW = 1000  # hidden dimensions
 INCREASE = Cut(0.001, "four times the largest error that a mean over 2.1 million tokens can have")
+MINIMUM_TRAININGS = 8  # of a correlation: with five its 95 % interval covers as little as .75, with eight at least .96
 CORRELATION = Cut(0.71, "explains half of the variance (r² = .5)", twice=0.9)
 COLLAPSED_COST = Cut(
     0.01, "below the paper's larger increases of the loss (0.05 to 0.07 nats), above rounding of the table"
@@ -58,10 +59,11 @@ def the_seed_decides(seed_runs: pd.DataFrame, cut: float) -> Decisions:
 
 
 @question(
-    "Does loss on random text of the unigram law tell which models saturate? (here: over trainings of Pythia, the rank "
-    "correlation of its increase and that of the divergence lies above the threshold)",
+    "Does loss on random text of the unigram law tell which models saturate? (here: over trainings, the rank "
+    "correlation of its increase with that of the loss on real text, or of the divergence from it, lies above the "
+    "threshold)",
     unit="Spearman correlation",
-    shown_in=("figure_seeds", "seed_runs"),
+    shown_in=("figure_seeds", "figure_unigram", "seed_runs", "saturation"),
     needs=PUBLISHED_TRAININGS,
     source=PUBLISHED,
     cut=CORRELATION,
@@ -69,6 +71,15 @@ def the_seed_decides(seed_runs: pd.DataFrame, cut: float) -> Decisions:
 def unigram_text_tells(seed_runs: pd.DataFrame, cut: float) -> Decisions:
     """All trainings; the interval is a bootstrap over trainings."""
     return _correlated(seed_runs, "increase", "unigram_increase", cut, ranks=True)
+
+
+@unigram_text_tells.also_on(HERE, EIGHT_MODELS)
+def _(saturation: pd.DataFrame, cut: float) -> Decisions:
+    """Models of all suites, with the increase of their held-out loss."""
+    seen = saturation[saturation.late_checkpoints >= MINIMUM_CHECKPOINTS]
+    unigram = seen.loss_on_unigram_text_final - seen.loss_on_unigram_text_minimum
+    rows = seen.assign(unigram_increase=unigram.astype(float)).dropna(subset=["unigram_increase"])
+    return _correlated(rows, "difference", "unigram_increase", cut, ranks=True)
 
 
 @question(
@@ -134,7 +145,7 @@ def _correlated(rows: pd.DataFrame, one: str, other: str, cut: float, ranks: boo
     from lm_saturation.statistics.intervals import correlation_interval
 
     values = rows[[one, other]].to_numpy(float)
-    if len(values) < 3 or (np.ptp(values, axis=0) == 0).any():
+    if len(values) < MINIMUM_TRAININGS or (np.ptp(values, axis=0) == 0).any():
         return above(exact([], []), cut)
     value, low, high = correlation_interval(values, ranks)
     ends = (np.array([end]) for end in (value, low, high, np.inf))

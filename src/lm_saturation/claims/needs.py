@@ -51,6 +51,10 @@ LARGER_MODELS = Need(
 )
 PAPER_POINTS = Need("The paper's own points, which every configuration reads", (DEFAULT,))
 PUBLISHED_EVALUATIONS = Need("EleutherAI's published evaluations, which every configuration reads", (DEFAULT,))
+EIGHT_MODELS = Need(
+    "Eight models or more with ten checkpoints each, and their loss on unigram text (metrics.random_text_tokens)",
+    (SEEDS, PAPER),
+)
 PUBLISHED_TRAININGS = Need("Published trainings, which every configuration reads", (DEFAULT,))
 EVALUATED_SUITE = Need("A suite of five models or more, evaluated here (abilities.suites)", (DEFAULT, PAPER))
 EVALUATED_PYTHIA = Need("Pythia-160M's checkpoints, evaluated here on the tasks of Table 1", (PAPER,))
