@@ -10,6 +10,7 @@ import yaml
 
 from lm_saturation.claims import CLAIMS, Claim
 from lm_saturation.config import Experiment, read_experiment
+from lm_saturation.report.tiers import TIERS
 from lm_saturation_workflow.catalogue import FIGURES, TABLE_RULES
 from lm_saturation_workflow.catalogue.base import Figure, TableRule
 from lm_saturation_workflow.project import ROOT
@@ -77,6 +78,12 @@ def readme() -> list[str]:
     return [*TARGETS, *(_target(FIGURES[name]) for name in IN_README)]
 
 
+def tiers() -> list[str]:
+    """A row per tier of reproduction."""
+    rows = (f"| {tier.name}: {tier.shows} | `{tier.command}` | {tier.takes} |" for tier in TIERS)
+    return ["| tier | command | takes |", "|---|---|---|", *rows]
+
+
 def claims_page() -> list[str]:
     """A row per claim, then per question: the text with its test, the number, the cut, sources and their needs."""
     asked = [claim for claim in CLAIMS.values() if claim.is_question]
@@ -103,17 +110,19 @@ def _cell(text: str) -> str:
 def pages() -> dict[Path, str]:
     """The pages as they should be."""
     written = {
-        ROOT / "docs" / "figures.md": figures_page(default_experiment()),
-        ROOT / "docs" / "claims.md": claims_page(),
-        ROOT / "README.md": readme(),
+        ROOT / "docs" / "figures.md": [figures_page(default_experiment())],
+        ROOT / "docs" / "claims.md": [claims_page()],
+        ROOT / "README.md": [tiers(), readme()],
     }
-    return {page: _with_block(page.read_text(encoding="utf-8"), lines) for page, lines in written.items()}
+    return {page: _with_blocks(page.read_text(encoding="utf-8"), blocks) for page, blocks in written.items()}
 
 
-def _with_block(text: str, lines: list[str]) -> str:
-    """The text with these lines between START and END."""
-    before, after = text.split(START)[0], text.split(END)[1]
-    return before + "\n".join([START, *lines, END]) + after
+def _with_blocks(text: str, blocks: list[list[str]]) -> str:
+    """The text with these lines between each START and its END."""
+    before, *parts = text.split(START)
+    written = ("\n".join([START, *lines, END]) for lines in blocks)
+    rest = (part.split(END)[1] for part in parts)
+    return before + "".join(block + after for block, after in zip(written, rest, strict=True))
 
 
 def default_experiment() -> Experiment:

@@ -8,10 +8,10 @@ Nothing is declared for it: a row is what the catalogue and the claims declare, 
 import csv
 import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from lm_saturation.claims import CLAIMS
+from lm_saturation.report.tiers import TIERS
 from lm_saturation_workflow.catalogue import FIGURES, TABLE_RULES, TABLES
 from lm_saturation_workflow.doc_tables import DECLARED, input_name
 from lm_saturation_workflow.plan import Planned, plan
@@ -19,23 +19,6 @@ from lm_saturation_workflow.project import LIBRARY, ROOT
 
 SHIPPED = "shipped"  # stands for the rule of an input that comes with the library
 SEPARATOR = "; "
-
-
-@dataclass(frozen=True)
-class Tier:
-    """A tier of reproduction: the configuration that runs it, and what a figure of it rests on."""
-
-    name: str
-    config: str
-    sources: frozenset[str]  # rules, one of which it needs; none: published numbers
-
-
-TIERS = (
-    Tier("published numbers", "config/evidence.yaml", frozenset()),
-    Tier("trained here", "config.yaml", frozenset({"corpus"})),  # models, n-grams: all begins with text that is here
-    Tier("real weights", "config/polypythias.yaml", frozenset({"checkpoint_download"})),
-    Tier("the paper's suite", "config/paper.yaml", frozenset({"checkpoint_download", "corpus_hub"})),
-)
 COLUMNS = ("name", "kind", "file", "inputs", "made_by", "rule", "claims", "tiers")
 Row = dict[str, str]
 

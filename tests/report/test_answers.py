@@ -58,10 +58,12 @@ def test_sentences_follow_the_verdicts(verdict, lead, width):
 def test_missing_evidence_is_said():
     missing = claims(NOT_TESTED, curves=0, agreeing=0)
     texts = [answer.text for answer in answers(missing, empty("seed_runs"), empty("rounding_pairs"))]
-    assert texts[0].startswith("Not tested: none, for there is nothing to judge it on,")
+    assert texts[0].startswith("Not tested on published trainings")
     assert "No model trained here saw enough tokens to tell." in texts[0]
     assert texts[1] == "Not tested: there are no published trainings by seed."
-    assert "not measured" in texts[4]
+    assert texts[2] == ("A width below 1000 may be necessary (not tested here). It may be enough (not tested here).")
+    assert "Whether a degenerate head costs loss by itself is not tested here." in texts[3]
+    assert texts[4].startswith("Not tested")
     assert texts[5] == "Which warning to watch is not tested."
     assert "Yes" not in " ".join(texts)
 

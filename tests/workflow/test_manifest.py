@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from lm_saturation.claims import CLAIMS
+from lm_saturation.report.tiers import TIERS
 from lm_saturation_workflow.catalogue import FIGURES, TABLES
-from lm_saturation_workflow.manifest import SHIPPED, TIERS, is_shipped, orphans, page, parts, plans, read
+from lm_saturation_workflow.manifest import SHIPPED, is_shipped, orphans, page, parts, plans, read
 from tests.conftest import RESOURCES, ROOT
 from tests.rules import rules
 

@@ -20,6 +20,7 @@ from lm_saturation.claims.base import (
     PUBLISHED,
     REPRODUCED,
 )
+from lm_saturation.claims.evidence import INCREASE, NARROW, SEED_SIZE
 from lm_saturation.evidence.pythia_seeds import OF_PAPER, WIDTHS
 from lm_saturation.report.cells import number
 
@@ -33,7 +34,6 @@ LEADS = {
     NOT_TESTED: "Not tested",
 }
 SIZES = ["14m", "70m", "160m", "410m"]  # of the published trainings with several seeds
-RISE = 0.001  # nats of divergence: of `small_models_saturate` on published trainings
 SPIKE = 0.25  # nats/token of unigram text: trainings that saturate rise by more than one in the median
 LARGE_RATE = 0.1  # peak learning rate from which offsets are large
 
@@ -68,48 +68,45 @@ def _lead(row: Mapping[Any, Any]) -> str:
 
 
 def _of(row: Mapping[Any, Any]) -> str:
-    """3 of 5, or that there is nothing."""
-    return f"{row['agreeing']} of {row['curves']}" if row["curves"] else "none, for there is nothing to judge it on,"
+    """3 of 5."""
+    return f"{row['agreeing']} of {row['curves']}"
 
 
 def _value(row: Mapping[Any, Any]) -> str:
     """The number of a single curve with its interval."""
-    if not row["curves"]:
-        return "not measured"
     known = pd.notna(row["ours_low"]) and row["ours_low"] < row["ours_high"]
     return number(row["ours"]) + (f" ({number(row['ours_low'])} to {number(row['ours_high'])})" if known else "")
 
 
-def _here(row: Mapping[Any, Any]) -> str:
-    if not row["curves"]:
-        return "No model trained here saw enough tokens to tell."
-    return f"Of the models trained here, {_of(row)} do."
-
-
 def _does_it_happen(rows: Rows) -> Answer:
     name = "small_models_saturate"
-    published, drawn = rows[name, PUBLISHED], rows[name, PAPER]
-    text = (
-        f"{_lead(published)}: {_of(published)} published trainings of Pythia with at most 410M parameters end above "
-        "their "
-        f"minimum. The paper's own loss curves alone are too noisy to show it ({_of(drawn)}). {_here(rows[name, HERE])}"
-    )
-    if drawn["verdict"] != INCONCLUSIVE:
-        text = text.replace("are too noisy to show it", "say the same of")
-    return Answer("Do small language models saturate?", text, (name,))
+    published, drawn, here = (rows[name, source] for source in (PUBLISHED, PAPER, HERE))
+    texts = ["Not tested on published trainings: this run has none."]
+    if published["curves"]:
+        texts = [
+            f"{_lead(published)}: {_of(published)} published trainings of Pythia with at most 410M parameters end "
+            "above their minimum."
+        ]
+    if drawn["curves"]:
+        noisy = drawn["verdict"] == INCONCLUSIVE
+        says = "are too noisy to tell" if noisy else f"say: {_lead(drawn).lower()}"
+        texts.append(f"The paper's own loss curves {says} ({_of(drawn)} certain).")
+    known = f"Of the models trained here, {_of(here)} do."
+    texts.append(known if here["curves"] else "No model trained here saw enough tokens to tell.")
+    return Answer("Do small language models saturate?", " ".join(texts), (name,))
 
 
 def _to_whom(rows: Rows, runs: pd.DataFrame) -> Answer:
     question, names = "Which ones?", ("the_seed_decides",)
     if runs.empty:
         return Answer(question, "Not tested: there are no published trainings by seed.", names)
-    rises = runs.assign(rises=runs.increase > RISE)
+    rises = runs.assign(rises=runs.increase > INCREASE.value)
     listed = [_size(size, rises[rises["size"] == size]) for size in SIZES if (rises["size"] == size).any()]
     large = rises[~rises["size"].isin(SIZES)]
     decides = rows["the_seed_decides", PUBLISHED]
-    worst = rises[rises["size"] == "160m"].sort_values("increase").seed.iloc[-1:].tolist() == [OF_PAPER]
+    worst = rises[rises["size"] == SEED_SIZE].sort_values("increase").seed.iloc[-1:].tolist() == [OF_PAPER]
     text = f"Of the trainings by seed, {', '.join(listed)}, and {int(large.rises.sum())} of {len(large)} larger ones. "
-    text += f"Does the seed decide at d = {WIDTHS['160m']}? {_lead(decides)}"
+    text += f"Does the seed decide at d = {WIDTHS[SEED_SIZE]}? {_lead(decides)}"
     return Answer(question, text + ("; the paper's run of 160M is the worst of its seeds." if worst else "."), names)
 
 
@@ -121,68 +118,77 @@ def _size(size: str, runs: pd.DataFrame) -> str:
 
 
 def _is_it_width(rows: Rows) -> Answer:
-    necessary, narrow = rows["small_width_necessary", PUBLISHED], rows["narrow_models_saturate", PUBLISHED]
-    gemstones = rows["narrow_gemstones_saturate", PUBLISHED]
+    names = ("small_width_necessary", "narrow_models_saturate", "narrow_gemstones_saturate")
+    necessary, narrow, gemstones = (rows[name, PUBLISHED] for name in names)
     needed = "is necessary" if necessary["verdict"] == REPRODUCED else f"may be necessary ({necessary['verdict']})"
-    enough = "is enough" if narrow["verdict"] == REPRODUCED else "is not enough"
-    if narrow["verdict"] in (INCONCLUSIVE, NOT_TESTED):
-        enough = f"may be enough ({narrow['verdict']})"
-    text = (
-        f"A width below 1000 {needed}: {_of(necessary)} curves of wider Pythias lose less than 160M does. But it "
-        f"{enough}: "
-        f"{_of(narrow)} trainings of 70M and 160M lose LAMBADA perplexity, and {_of(gemstones)} curves of Gemstones as "
-        "narrow end above their lowest loss."
-    )
-    return Answer(
-        "Is it the width?", text, ("small_width_necessary", "narrow_models_saturate", "narrow_gemstones_saturate")
-    )
+    texts = [
+        f"A width below {NARROW} {needed}{_curves(necessary, 'curves of wider Pythias lose less than 160M does')}."
+    ]
+    enough = {INCONCLUSIVE: "may be enough (inconclusive)", NOT_TESTED: "may be enough (not tested here)"}
+    enough |= {REPRODUCED: "is enough"}
+    text = f"It {enough.get(narrow['verdict'], 'is not enough')}"
+    text += _curves(narrow, "trainings of 70M and 160M lose LAMBADA perplexity")
+    if gemstones["curves"]:
+        text += f"{', and' if narrow['curves'] else ':'} {_of(gemstones)} curves of Gemstones as narrow end above "
+        text += "their lowest loss"
+    return Answer("Is it the width?", " ".join([*texts, f"{text}."]), names)
+
+
+def _curves(row: Mapping[Any, Any], which: str) -> str:
+    """What stands behind a verdict, if there is anything."""
+    return f": {_of(row)} {which}" if row["curves"] else ""
 
 
 def _is_it_the_head(rows: Rows) -> Answer:
-    degenerate, cost = rows["small_heads_degenerate", PAPER], rows["collapse_costs_loss", PUBLISHED]
-    kink = rows["threshold_in_rank", PAPER]
-    text = (
-        f"Small heads degenerate where models saturate ({degenerate['verdict']}, {_of(degenerate)} of the paper's "
-        "curves), "
-        f"but does a degenerate head cost loss by itself? {_lead(cost)} ({_of(cost)} pairs of published trainings). "
-        "That "
-        f"loss breaks down below some rank of the head is {kink['verdict']} by the paper's own points."
-    )
-    return Answer("Is it the head?", text, ("small_heads_degenerate", "collapse_costs_loss", "threshold_in_rank"))
+    names = ("small_heads_degenerate", "collapse_costs_loss", "threshold_in_rank")
+    degenerate, cost, kink = rows[names[0], PAPER], rows[names[1], PUBLISHED], rows[names[2], PAPER]
+    costs = {"Yes": "costs loss by itself", "No": "costs no loss by itself"}
+    said = costs.get(_lead(cost), f"costs loss by itself is {cost['verdict']}")
+    texts = [
+        f"Small heads degenerate where models saturate: {degenerate['verdict']}"
+        + (f" ({_of(degenerate)} of the paper's curves)." if degenerate["curves"] else "."),
+        ("But " if _lead(cost) == "No" else "")
+        + ("a degenerate head " if _lead(cost) in costs else "whether a degenerate head ")
+        + said
+        + (f" ({_of(cost)} pairs of published trainings)." if cost["curves"] else "."),
+        f"That the loss breaks down below some rank of the head is {kink['verdict']}"
+        + (" by the paper's own points." if kink["curves"] else "."),
+    ]
+    return Answer("Is it the head?", " ".join(text[0].upper() + text[1:] for text in texts), names)
 
 
 def _is_it_rounding(rows: Rows, pairs: pd.DataFrame) -> Answer:
-    row = rows["offsets_cost_what_rounding_costs", PUBLISHED]
+    name = "offsets_cost_what_rounding_costs"
+    row, question = rows[name, PUBLISHED], "Is it rounding?"
+    if not row["curves"]:
+        return Answer(question, "Not tested: there are no published trainings with and without offsets.", (name,))
     lead = {"Yes": "It can be", "No": "No"}.get(_lead(row), _lead(row))
-    fits = f" {int(pairs.fits.sum())} of {len(pairs)} pairs fit." if len(pairs) else ""
+    fits = f"; {int(pairs.fits.sum())} of {len(pairs)} pairs fit" if len(pairs) else ""
     text = (
-        f"{lead}: where the logits of a model in bfloat16 share a large offset, the loss against a training without "
-        "it is "
-        f"what rounding must cost, correlation {_value(row)}.{fits} Whether that is why Pythia saturates is not "
-        "tested: its "
-        "logits are not published."
+        f"{lead}. Where the logits of a model in bfloat16 share a large offset, its loss lies above that of a training "
+        f"without it by what rounding predicts: correlation {_value(row)}{fits}. Whether rounding makes Pythia "
+        "saturate is not tested: its logits are not published."
     )
-    return Answer("Is it rounding?", text, ("offsets_cost_what_rounding_costs",))
+    return Answer(question, text, (name,))
 
 
 def _what_to_do(rows: Rows, pairs: pd.DataFrame) -> Answer:
-    tells = rows["unigram_text_tells", PUBLISHED]
+    tells, seeds = rows["unigram_text_tells", PUBLISHED], rows["the_seed_decides", PUBLISHED]
     large = pairs[pairs.peak_learning_rate >= LARGE_RATE]
-    saved = (
-        f"at rates from {LARGE_RATE:g} on it saved {number(large.lost.median())} nats (median)" if len(large) else ""
-    )
-    kept = f"Keep the offset of the logits near 0, by μ-loss: {saved}." if saved else ""
-    doubt = ", open whether it tells them apart" if tells["verdict"] == INCONCLUSIVE else ""
-    watch = (
-        "Watch the loss on random text of the unigram law: over published trainings its rise goes with saturation, "
-        f"rank correlation {_value(tells)}{doubt}."
-    )
-    if not tells["curves"]:
-        watch = "Which warning to watch is not tested."
-    width = (
-        "Train more than one seed before a small model is called saturated."
-        if _lead(rows["the_seed_decides", PUBLISHED]) == "Yes"
-        else ""
-    )
-    text = " ".join(filter(None, [watch, width, kept]))
-    return Answer("What should I do when I train a small model?", text, ("unigram_text_tells", "the_seed_decides"))
+    texts = ["Which warning to watch is not tested."]
+    if tells["curves"]:
+        doubt = " (whether it explains half of its variance is open)" if tells["verdict"] == INCONCLUSIVE else ""
+        texts = [
+            "Watch the loss on random text from the corpus's unigram law: over published trainings its rise goes with "
+            f"saturation, rank correlation {_value(tells)}{doubt}."
+        ]
+    if _lead(seeds) == "Yes":
+        texts.append("Train more than one seed before you call a small model saturated.")
+    if len(large):
+        saved = number(large.lost.median())
+        texts.append(
+            f"Keep the offset of the logits near 0, with μ-loss: at peak learning rates from {LARGE_RATE:g} on it "
+            f"saved {saved} nats (median)."
+        )
+    name = "What should I do when I train a small model?"
+    return Answer(name, " ".join(texts), ("unigram_text_tells", "the_seed_decides"))

@@ -20,6 +20,7 @@ from lm_saturation.claims.needs import needs_of
 from lm_saturation.report.answers import Answer
 from lm_saturation.report.cells import number
 from lm_saturation.report.page_facts import facts, provenance_tables
+from lm_saturation.report.tiers import TIERS
 from lm_saturation.report.verdicts import counts, shown_claims, summary_lines, untested
 
 SCALE = 960 / 1800  # the same for all figures, so that their letters are of one size; 1800 pixels fill the page
@@ -110,6 +111,7 @@ def render_page(
         verdicts=VERDICTS,
         untested=[(need, [claim.text for claim in served]) for need, served in needs_of(lacking).items()],
         links={name: _short(title) for name, title in links.items() if name in _places(sections)},
+        tiers=TIERS,
         sections=sections,
         facts=facts(provenance),
         time=time,
