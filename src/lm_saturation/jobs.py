@@ -39,7 +39,7 @@ def job(snakemake: Any) -> Iterator[None]:
     _limit_threads(snakemake.threads)
     path = Path(str(snakemake.log))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8", buffering=1) as file, _stopped_by_sigterm():
+    with path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1) as file, _stopped_by_sigterm():
         handler = logging.StreamHandler(file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
         log.setLevel(logging.INFO)
