@@ -133,6 +133,8 @@ def _reason(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno in NOT_WRITABLE:
         there = error.errno == errno.EACCES and error.filename is not None and Path(str(error.filename)).is_file()
         return f"cannot {'open' if there else 'write'}: {text}"
+    if isinstance(error, FileNotFoundError) and "temporary directory" in text:
+        return f"cannot write: {text}; name one with room by TMPDIR"
     if any(words in str(error) for words in DISK_FULL):
         return f"cannot write, the disk is full: {text}"
     return None

@@ -189,6 +189,12 @@ def test_names_that_cannot_be_tracked_are_read(tmp_path, name, kind):
     assert source.version() is None
 
 
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.txt")
+    with pytest.raises(InputError, match=r"a\.txt: neither a file nor a folder$"):
+        find_files([str(tmp_path / "a.txt")])
+
+
 def test_links_are_followed_and_do_not_lead_round(tmp_path):
     texts, elsewhere = tmp_path / "texts", tmp_path / "elsewhere"
     for file in (texts / "a.txt", texts / "below" / "b.txt", elsewhere / "deep" / "c.txt", elsewhere / "d.txt"):

@@ -38,6 +38,8 @@ def find_files(paths: Iterable[str]) -> list[str]:
 def _files_of(path: Path, *, named: bool) -> list[str]:
     if path.is_dir():
         return _files_below(path)
+    if not path.is_file():  # a pipe, say, for which reading would wait
+        raise InputError(f"{path}: neither a file nor a folder")
     if named and not _format(path):
         raise InputError(f"{path}: kind of file not known; allowed: {_allowed()}")
     return [str(path)] if _format(path) else []
