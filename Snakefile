@@ -14,7 +14,7 @@ if (own := Path(str(workflow.current_basedir), "src")).is_dir():
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would search all that is installed for plugins
 
 from lm_saturation_workflow.accessor import experiment_of
-from lm_saturation_workflow.config_files import refuse_duplicate_keys
+from lm_saturation_workflow.config_files import default_config, refuse_duplicate_keys
 from lm_saturation_workflow.paths import matching
 from lm_saturation_workflow.plan import planned
 from lm_saturation_workflow.project import come_from, python_path, with_defaults
@@ -33,7 +33,7 @@ come_from(workflow)
 
 if ALONE:
 
-    configfile: "config.yaml"
+    configfile: default_config(Path(str(workflow.current_basedir)))
 
 
 if ALONE:

@@ -71,6 +71,7 @@ rule tokenizer:
         disk_mb=BASE_MB,
     params:
         source=lambda wildcards: experiment.tokenizers[wildcards.tokenizer],
+        version=lambda wildcards: experiment.tokenizers[wildcards.tokenizer].version(),
         code=code_of("corpus/tokenizer.py"),
     message:
         "Make the tokenizer {wildcards.tokenizer}"

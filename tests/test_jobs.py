@@ -58,6 +58,13 @@ def test_a_file_that_may_not_be_read_is_not_said_to_be_written(tmp_path):
         raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "closed"))
 
 
+def test_a_name_that_is_not_utf8_can_be_said(tmp_path, capsys):
+    with pytest.raises(SystemExit), job(mock(tmp_path)):
+        raise InputError("caf\udce9.txt: bad")
+    assert r"caf\udce9.txt: bad" in (tmp_path / "a" / "b.log").read_text(encoding="utf-8")
+    assert not capsys.readouterr().err  # of logging, which could not write the line
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [
@@ -66,6 +73,10 @@ def test_a_file_that_may_not_be_read_is_not_said_to_be_written(tmp_path):
         (
             RuntimeError("I/O error: No space left on device (os error 28)"),
             "cannot write, the disk is full: I/O error: ",
+        ),
+        (
+            FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"),
+            "cannot write: [Errno 2] No usable temporary directory found in ['/tmp']; name one with room by TMPDIR",
         ),
         (MemoryError("Unable to allocate 9 TiB"), "out of memory: Unable to allocate 9 TiB"),
     ],

@@ -39,7 +39,7 @@ def job(snakemake: Any) -> Iterator[None]:
     _limit_threads(snakemake.threads)
     path = Path(str(snakemake.log))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8", buffering=1) as file, _stopped_by_sigterm():
+    with path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1) as file, _stopped_by_sigterm():
         handler = logging.StreamHandler(file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
         log.setLevel(logging.INFO)
@@ -133,6 +133,8 @@ def _reason(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno in NOT_WRITABLE:
         there = error.errno == errno.EACCES and error.filename is not None and Path(str(error.filename)).is_file()
         return f"cannot {'open' if there else 'write'}: {text}"
+    if isinstance(error, FileNotFoundError) and "temporary directory" in text:
+        return f"cannot write: {text}; name one with room by TMPDIR"
     if any(words in str(error) for words in DISK_FULL):
         return f"cannot write, the disk is full: {text}"
     return None

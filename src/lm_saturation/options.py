@@ -8,9 +8,11 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -226,7 +228,7 @@ ModelName = Annotated[
 Folder = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*$"),
-    allowed("a folder below this one, of letters, digits, - and _"),
+    allowed("a folder below this one, of letters, digits, - and _; elsewhere with --directory"),
 ]
 Repository = Annotated[
     str,
@@ -235,7 +237,9 @@ Repository = Annotated[
 ]
 Revision = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"), allowed("a commit, branch or tag")]
 Text = Annotated[str, Field(min_length=1)]
-OptionalPath = Annotated[Text | None, allowed("null, or a path")]
+OptionalPath = Annotated[
+    Text | None, AfterValidator(lambda path: path and str(Path(path).expanduser())), allowed("null, or a path")
+]
 Names = Annotated[list[str], Different("names")]
 AnyNames = Annotated[list[str], Different("names", minimum=0)]
 Count = Annotated[int, Field(ge=1)]

@@ -30,8 +30,16 @@ def config_error(folder: Path) -> str | None:
     except SystemExit:  # this is no command line of Snakemake's
         return None
     own = Path(arguments.directory or "", "config.yaml")  # the Snakefile names it, after those of the command line
+    if not (folder / own).exists() and arguments.snakefile:
+        own = Path(arguments.snakefile).with_name("config.yaml")
     faults = (file_error(file, folder) for file in (*arguments.configfile, own))
     return next(filter(None, faults), None)
+
+
+def default_config(project: Path) -> str:
+    """The config.yaml of the working directory; where that has none, the one of the project's folder."""
+    own = project / "config.yaml"
+    return str(own.resolve()) if own.exists() and not Path("config.yaml").exists() else "config.yaml"
 
 
 def file_error(file: Path, folder: Path = Path()) -> str | None:

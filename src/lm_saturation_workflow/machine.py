@@ -58,5 +58,5 @@ def check_disk(needed: int, results: str) -> None:
     if free < needed:
         raise InputError(
             f"about {needed:,} MB will lie in {results}, and {free:,} MB are free there: make room, "
-            "name another folder (pathvars.results), or go on all the same with --no-hooks"
+            "write on another disk (--directory), or go on all the same with --no-hooks"
         )

@@ -158,21 +158,67 @@ def test_an_answer_longer_than_the_model_reads_is_one_line(scorer):
         evaluate_model(model, scorer(), GROUPS, [0])
 
 
+def gsm8k(root, golds, **config):
+    """The folder of GSM8K as the harness defines it, with questions of different lengths."""
+    folder = root / "gsm8k"
+    folder.mkdir()
+    items = [{"question": "How many" + " of" * gold + f" {gold}?", "answer": f"All.\n#### {gold}"} for gold in golds]
+    for split in ("train", "test"):
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    files = {split: f"{split}.jsonl" for split in ("train", "test")}
+    write_record(folder, {"tasks": {"gsm8k": {"include": "gsm8k/gsm8k.yaml", "config": config, "files": files}}})
+    (root / "workspace").mkdir()
+    return load_tasks([folder], root / "workspace")
+
+
+WRITTEN = {"generation_kwargs": {"until": ["Question:"], "do_sample": False, "max_gen_toks": 12}}
+
+
+@pytest.mark.parametrize("end", [None, 1, 350])
+def test_what_a_model_writes_is_what_it_writes_alone(end, tokenizer, tmp_path):
+    """Greedy, in a padded batch, as one text without padding, up to the token at which the model ends."""
+    model = tiny_model(vocab_size=400, max_position_embeddings=256, eos_token_id=end)
+    if end == 350:  # where the first text would end after a few tokens
+        end = written(model, tokenizer, "Question: How many of of of 3?\nAnswer:", None)[4]
+        model.generation_config.eos_token_id = [end, 2]
+    scorer = Scorer(gsm8k(tmp_path, [3, 9, 20], **WRITTEN), tokenizer, None, OPTIONS)
+    samples = scorer.evaluate(model, 0)["samples"]["gsm8k"]
+    answers = {sample["arguments"][0][0]: sample["resps"][0][0] for sample in samples}
+    assert len(answers) == 3
+    for context, answer in answers.items():
+        ids = written(model, tokenizer, context, end)
+        assert answer == tokenizer.decode(ids).split("Question:")[0]
+    assert len(scorer.tokenizer) == tokenizer.get_vocab_size()  # none was added
+
+
+def written(model, tokenizer, context, end):
+    """The ids of what a model writes, 12 at most, none from the token `end` on."""
+    ids = tokenizer.encode(context).ids
+    begin = len(ids)
+    with torch.inference_mode():
+        while len(ids) < begin + 12:
+            ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
+    return ids[begin : ids.index(end, begin) if end in ids[begin:] else None]
+
+
+def test_a_token_that_the_model_has_no_row_for_is_refused(tokenizer, tmp_path):
+    """As added tokens where embeddings were not resized, in what a model goes on with."""
+    rows = tokenizer.get_vocab_size()
+    added = Tokenizer.from_str(tokenizer.to_str())
+    added.add_tokens(["many"])
+    model = tiny_model(vocab_size=rows, max_position_embeddings=256)
+    scorer = Scorer(gsm8k(tmp_path, [3], **WRITTEN), added, None, OPTIONS)
+    with pytest.raises(InputError, match=f"text holds token {rows}, the model has {rows} rows: another tokenizer"):
+        scorer.evaluate(model, 0)
+
+
 def test_generated_answers_are_right_if_the_last_number_is(tokenizer, tmp_path, monkeypatch):
     """GSM8K as the harness defines it, with texts in place of what a model would write."""
     from lm_eval.models.huggingface import HFLM
 
-    folder, golds = tmp_path / "gsm8k", [7, 12, 30]
-    folder.mkdir()
-    items = [{"question": f"How many of {gold}?", "answer": f"All.\n#### {gold}"} for gold in golds]
-    for split in ("train", "test"):
-        (folder / f"{split}.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
-    files = {split: f"{split}.jsonl" for split in ("train", "test")}
-    write_record(folder, {"tasks": {"gsm8k": {"include": "gsm8k/gsm8k.yaml", "config": {}, "files": files}}})
-    written = [" 3 and 4 are 7.", " #### 13", " I do not know"]
-    monkeypatch.setattr(HFLM, "generate_until", lambda *_, **__: written)
-    (tmp_path / "workspace").mkdir()
-    scorer = Scorer(load_tasks([folder], tmp_path / "workspace"), tokenizer, None, OPTIONS)
+    texts = [" 3 and 4 are 7.", " #### 13", " I do not know"]
+    monkeypatch.setattr(HFLM, "generate_until", lambda *_, **__: texts)
+    scorer = Scorer(gsm8k(tmp_path, [7, 12, 30]), tokenizer, None, OPTIONS)
     model = tiny_model(vocab_size=400, max_position_embeddings=256)
     scores, samples = evaluate_model(model, scorer, {"gsm8k": ["gsm8k"]}, [0])
     assert [(row["item"], row["greedy"], row["log_probability_nats"]) for row in samples] == [

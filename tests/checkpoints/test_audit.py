@@ -1,6 +1,7 @@
 """What a source holds of a model, seen before anything is downloaded: missing, damaged and duplicate checkpoints."""
 
 import hashlib
+import os
 import time
 
 import pytest
@@ -155,3 +156,11 @@ def test_folders_are_found_where_one_runs(tmp_path, monkeypatch):
     }
     with pytest.raises(InputError, match=r"the pattern 'none/\{step\}'; there is run \(1 in all\)$"):
         match_folders("none/{step}", 0)
+
+
+def test_a_folder_whose_name_is_not_utf8_is_named(tmp_path):
+    (tmp_path / "{x}" / "step-1").mkdir(parents=True)
+    assert match_folders(f"{tmp_path}/{{x}}/step-{{step}}*", 0) == {1: tmp_path / "{x}" / "step-1"}
+    (tmp_path / "{x}" / os.fsdecode(b"step-2 caf\xe9")).mkdir()
+    with pytest.raises(InputError, match=r"step-2 caf\\xe9: the name of this folder is not UTF-8; rename it$"):
+        match_folders(f"{tmp_path}/{{x}}/step-{{step}}*", 0)

@@ -9,6 +9,7 @@ import zstandard
 
 from lm_saturation.errors import InputError
 from lm_saturation.text.local_files import find_files, read_documents
+from lm_saturation.text.shards import Shard
 from lm_saturation.text.sources.local import Local
 
 DOCUMENTS = ["first\ntext", "zwölf Boxkämpfer, 𝔘𝔫𝔦𝔠𝔬𝔡𝔢", "", "last"]
@@ -46,6 +47,20 @@ def test_truncated_archive_is_named(tmp_path, kind, compression):
     path.write_bytes(compress(plain_bytes(kind, tmp_path) * 2, compression)[:-9])
     with pytest.raises(InputError, match=rf"cut\.{kind}{compression}: "):
         read(path)
+
+
+def test_a_zstd_window_that_is_too_large_is_said(tmp_path):
+    path = tmp_path / "a.txt.zst"
+    for window, read_as in ((27, ["text"]), (28, None)):
+        packer = zstandard.ZstdCompressor(
+            compression_params=zstandard.ZstdCompressionParameters.from_level(3, window_log=window)
+        ).compressobj()  # of a text of unknown length: else the window is no longer than that
+        path.write_bytes(packer.compress(b"text") + packer.flush())
+        if read_as:
+            assert read(path) == read_as
+        else:
+            with pytest.raises(InputError, match="with a window of more than 128 MB; allowed is at most that"):
+                read(path)
 
 
 def test_several_archives_in_one_file(tmp_path):
@@ -153,12 +168,31 @@ def test_finding_files(tmp_path, monkeypatch):
             find_files([wrong])
 
 
-@pytest.mark.parametrize("name", [b"notes {draft}.txt", b"<a>.txt", b"caf\xe9.txt"])
-def test_names_that_cannot_be_tracked_are_a_line(tmp_path, name):
-    (tmp_path / os.fsdecode(name)).write_text("text")
-    with pytest.raises(InputError, match="a name that cannot be an input of jobs") as error:
-        Local(source="local", paths=[str(tmp_path)]).check()
-    str(error.value).encode()  # can be printed
+@pytest.mark.parametrize("kind", ["txt", "txt.gz", "jsonl", "parquet", "parquet.zst"])
+@pytest.mark.parametrize("name", [b"notes {draft}", b"<a>", b"caf\xe9"])
+def test_names_that_cannot_be_tracked_are_read(tmp_path, name, kind):
+    kind, _, compression = kind.partition(".")
+    path = tmp_path / f"{os.fsdecode(name)}.{kind}{'.' * bool(compression)}{compression}"
+    path.write_bytes(compress(plain_bytes(kind, tmp_path), path.suffix if compression else ""))
+    (tmp_path / "a.txt").write_text("good")
+    source = Local(source="local", paths=[str(tmp_path)])
+    source.check()
+    assert source.input_files() == [str(tmp_path / "a.txt")]
+    documents, record = source.read(source.input_files(), Shard(0, 1))
+    texts = ["".join(pieces) for pieces in documents]
+    assert sorted(texts) == sorted([*(["\n\n".join(DOCUMENTS)] if kind == "txt" else DOCUMENTS), "good"])
+    assert json.dumps(record).encode()  # names can be written
+    version = source.version()
+    path.write_bytes(path.read_bytes() + b" ")
+    assert source.version() != version  # the job runs again
+    path.unlink()
+    assert source.version() is None
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.txt")
+    with pytest.raises(InputError, match=r"a\.txt: neither a file nor a folder$"):
+        find_files([str(tmp_path / "a.txt")])
 
 
 def test_links_are_followed_and_do_not_lead_round(tmp_path):

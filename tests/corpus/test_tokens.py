@@ -8,6 +8,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from lm_saturation.errors import InputError
 from lm_saturation.text.corpus import cut_pieces, write_corpus
+from lm_saturation.text.encoding import safely_cut
 from lm_saturation.text.make_tokenizers import train_tokenizer
 from lm_saturation.text.sources.tokenizers import LocalTokenizer, TrainedTokenizer
 from lm_saturation.text.token_files import open_tokens
@@ -143,6 +144,48 @@ def test_no_cut_is_inside_what_o200k_keeps_together(parts, longest):
     split = pre_tokenizers.Split(O200K, "isolated")
     whole = [word for word, _ in split.pre_tokenize_str(text)]
     assert [word for piece in pieces for word, _ in split.pre_tokenize_str(piece)] == whole
+
+
+def joining(*merges, **parts):
+    """A tokenizer of characters that makes one token of each of these pairs of strings, whatever stands between."""
+    characters = sorted(set("ab c.\n/1;") | set("".join(left + right for left, right in merges)))
+    names = dict.fromkeys([*characters, *(left + right for left, right in merges)])
+    tokenizer = Tokenizer(models.BPE({name: number for number, name in enumerate(names)}, list(merges)))
+    for part, value in parts.items():
+        setattr(tokenizer, part, value)
+    return tokenizer
+
+
+JOINING = {
+    "over a line end": joining(("\n", "a"), ("b", "\n")),
+    "over a space": joining((" ", "a"), ("b", " a")),
+    "over both": joining(("\n", "a"), (" ", "a"), ("b", " a"), ("c", " ")),
+    "stripped": joining(normalizer=normalizers.Strip()),
+    "o200k": joining((";", "\n"), (";\n", "/"), pre_tokenizer=pre_tokenizers.Split(O200K, "isolated")),
+}
+
+
+@pytest.mark.parametrize("kind", JOINING)
+def test_cuts_are_moved_to_where_the_tokenizer_makes_no_token_across(kind):
+    """Wherever they lie; the pieces still are the text."""
+    tokenizer, text = JOINING[kind], "ab a c;\nab;\n//a. b\n" * 200
+    for cut in range(1900, 1921):
+        (first, *_), *others = safely_cut([[(0, 0, text[:cut]), (0, 1, text[cut:])]], tokenizer)
+        pieces = [piece for _, _, piece in [first, *(row for rows in others for row in rows)]]
+        assert "".join(pieces) == text
+        assert len(pieces[0]) - cut in range(20)
+        assert [token for piece in pieces for token in tokenizer.encode(piece).ids] == tokenizer.encode(text).ids
+
+
+def test_a_cut_without_a_safe_place_is_logged_and_the_end_of_a_document_is_joined(caplog):
+    tokenizer = joining(("1", "1"), ("11", "1"))  # three digits a token, and nothing else to cut at
+    long = [(0, 0, "1" * 4001), (0, 1, "1" * 200_000)]
+    with caplog.at_level("WARNING", "saturation"):
+        assert [row for rows in safely_cut([long], tokenizer) for row in rows] == long
+    assert "document 0, after piece 0: found no place where the tokenizer makes no token across" in caplog.text
+    short = [(0, 0, "1" * 4001), (0, 1, "1" * 200)]
+    rows = [row for rows in safely_cut([[short[0]], [short[1], (1, 0, "a")]], tokenizer) for row in rows]
+    assert rows == [(0, 0, "1" * 4201), (0, 1, ""), (1, 0, "a")]
 
 
 def test_only_what_prefixes_is_changed():

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from lm_saturation_workflow.config_files import ALLOWED, file_error
+from lm_saturation_workflow.config_files import ALLOWED, default_config, file_error
 from tests.conftest import copy_project
 
 BROKEN = {
@@ -19,6 +19,7 @@ BROKEN = {
         "# caf\u00e9\n".encode("latin-1"),
         "broken.yaml, line 1, column 6: byte 0xe9 is no UTF-8",
     ),
+    "utf_16": ("broken.yaml", "heads: {}".encode("utf-16"), "broken.yaml, line 1, column 1: byte 0xff is no UTF-8"),
     "a_key_twice": (
         "broken.yaml",
         b"suites: {own: {span: 2}}\nheads: {ranks: [1],\n  jobs: 1, ranks: [2]}\n",
@@ -90,3 +91,22 @@ def test_a_file_that_is_not_there(project, option):
 def test_a_target_that_was_taken_for_a_file(project):
     lines = lines_about(project, "--dry-run", "--configfile", "config/smoke.yaml", "figure_7")
     assert lines == ["config: figure_7: no such file; a rule or a file to make stands before --configfile"]
+
+
+def test_started_elsewhere_the_config_of_the_project_is_taken(project, tmp_path):
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--quiet", "all"]
+    command += ["--snakefile", str(project / "Snakefile"), "results/corpus/text/python-docs/0.json"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert f"{project}/config.yaml" in result.stderr + result.stdout
+
+
+def test_the_config_of_the_working_directory_comes_first(tmp_path, monkeypatch):
+    for folder in ("here", "project"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert default_config(tmp_path / "project") == "config.yaml"  # there is none: Snakemake says so
+    (tmp_path / "project" / "config.yaml").touch()
+    assert default_config(tmp_path / "project") == str(tmp_path / "project" / "config.yaml")
+    (tmp_path / "here" / "config.yaml").touch()
+    assert default_config(tmp_path / "project") == "config.yaml"

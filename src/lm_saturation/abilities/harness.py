@@ -60,12 +60,15 @@ class Scorer:
     def _known_tokens(self, text: str, **options: Any) -> list[int]:
         """The ids of a text. Raises InputError if the model has no row for one, as for added tokens."""
         ids: list[int] = self._encode(text, **options)
-        if ids and max(ids) >= self._rows:
+        self._check_rows(max(ids, default=-1))
+        return ids
+
+    def _check_rows(self, largest_id: int) -> None:
+        if largest_id >= self._rows:
             raise InputError(
-                f"a task's text holds token {max(ids)}, the model has {self._rows} rows: another tokenizer, or one "
+                f"a task's text holds token {largest_id}, the model has {self._rows} rows: another tokenizer, or one "
                 "with tokens added"
             )
-        return ids
 
     def _evaluate(self, model: Any, num_fewshot: int) -> dict[str, Any]:
         from lm_eval.evaluator import evaluate
@@ -86,12 +89,12 @@ class Scorer:
                 ) from error
 
     def _harness_model(self, model: Any) -> Any:
-        from lm_eval.models.huggingface import HFLM
+        from lm_saturation.abilities.harness_model import HarnessModel
 
-        return HFLM(
-            pretrained=model,
-            tokenizer=self.tokenizer,
-            backend="causal",
+        return HarnessModel(
+            model,
+            self.tokenizer,
+            self._check_rows,
             batch_size=self.batch_size,
             softmax_dtype="float32",
             add_bos_token=self.first_token is not None,

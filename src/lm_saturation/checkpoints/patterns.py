@@ -8,6 +8,7 @@ from pathlib import Path
 from lm_saturation.checkpoints.weight_files import weights_in_folder
 from lm_saturation.config.steps import MARK
 from lm_saturation.errors import InputError
+from lm_saturation.io.names import printable
 
 SHOWN = 3  # names that a message gives as examples
 
@@ -54,7 +55,10 @@ def no_match_error(pattern: str, names: Sequence[str], where: str) -> InputError
 
 
 def match_folders(pattern: str, single_step: int | None) -> dict[int, Path]:
-    """The folders on disk that match the pattern, by step and in order of steps. Raises InputError as `match_steps`."""
+    """The folders on disk that match the pattern, by step and in order of steps.
+
+    Raises InputError as `match_steps`, and if the name of a folder is not UTF-8.
+    """
     if pattern.startswith("~"):
         pattern = str(Path(pattern).expanduser())
     parts = ("*" if part in (MARK, "*") else glob.escape(part) for part in _split(pattern))
@@ -62,7 +66,11 @@ def match_folders(pattern: str, single_step: int | None) -> dict[int, Path]:
     if not names:
         parent = next((path for path in Path(pattern).parents if path.is_dir() and "*" not in str(path)), Path())
         raise no_match_error(pattern, sorted(path.name for path in parent.iterdir()), str(parent))
-    return {step: Path(name) for step, name in match_steps(pattern, names, single_step, "folders").items()}
+    matches = match_steps(pattern, names, single_step, "folders")
+    for name in matches.values():
+        if printable(name) != name:  # no table could hold it
+            raise InputError(f"{printable(name)}: the name of this folder is not UTF-8; rename it")
+    return {step: Path(name) for step, name in matches.items()}
 
 
 def folder_files(folder: Path) -> list[Path]:

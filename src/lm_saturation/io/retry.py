@@ -3,6 +3,8 @@
 with_retries("EleutherAI/pythia-70m", lambda: HfApi().repo_info("EleutherAI/pythia-70m"))
 """
 
+import errno
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -12,6 +14,8 @@ from lm_saturation.io.logs import log
 
 PAUSES = (1, 2, 4, 8, 16, 32, 64)  # seconds before each retry; if the server names a time, at least that
 TRANSIENT = {408, 429, 500, 502, 503, 504}  # status codes that are worth a retry
+OFFLINE = 5  # seconds after which the hub is given up where no network leads to it
+NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
 LOGIN = "with `hf auth login`"
 
 Result = TypeVar("Result")
@@ -20,18 +24,23 @@ Result = TypeVar("Result")
 def with_retries(what: str, request: Callable[[], Result]) -> Result:
     """The result of `request`, retried after a pause while the hub is busy, down or out of reach.
 
-    Raises InputError, which begins with `what`, if all retries fail or the hub refuses the request.
+    Of a process that has never reached it, it is given up after seconds where there is no network. Raises InputError,
+    which begins with `what`, if all retries fail or the hub refuses the request.
     """
-    pauses = iter(PAUSES)
+    pauses, begin = iter(PAUSES), time.monotonic()
     while True:
         try:
-            return request()
+            result = request()
+            _reached.add(True)
+            return result
         except Exception as error:
             reason, pause = _reason(error), next(pauses, None)
             if reason is None:
                 raise
             if not _is_transient(error):
                 raise InputError(f"{what}: {reason}") from error
+            if not _has_network(error) and time.monotonic() - begin > OFFLINE:
+                raise InputError(f"{what}: {reason}; run again where there is a network") from error
             if pause is None:
                 raise InputError(f"{what}: {reason}; run again later, what has come is kept") from error
             wait = max(pause, _retry_after(error))
@@ -44,6 +53,22 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+_reached: set[bool] = set()  # holds True once anything has answered this process
+
+
+def _has_network(error: Exception) -> bool:
+    """Whether an error can pass: anything has answered, or there is a way to where nothing answers now."""
+    import httpx2
+
+    causes = list(_causes(error))
+    if not any(isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout) for cause in causes):
+        _reached.add(True)
+    no_way = (socket.gaierror, httpx2.ConnectTimeout)
+    return bool(_reached) or not any(
+        isinstance(cause, no_way) or (isinstance(cause, OSError) and cause.errno in NO_ROUTE) for cause in causes
+    )
 
 
 def _is_transient(error: Exception) -> bool:

@@ -1,4 +1,4 @@
-"""A corpus as a table: its documents, long ones cut into pieces where no tokenizer makes a token across the cut."""
+"""A corpus as a table: its documents, long ones cut into pieces where few tokenizers make a token across the cut."""
 
 import hashlib
 import re
@@ -14,7 +14,8 @@ PIECE = 1 << 20  # characters; longer documents are stored, and later tokenised,
 BATCH = 1 << 22  # characters written at a time
 BYTES_PER_TOKEN = 8  # of text, read for each token of `max_tokens`; tokenizers need 3 to 6 on most text
 # After a single new line, or before a single space: byte-level tokenizers make no token across these. But a slash
-# after punctuation and a new line is one token with them in o200k (GPT-4o), whose pattern ends in [\r\n/]*.
+# after punctuation and a new line is one token with them in o200k (GPT-4o), whose pattern ends in [\r\n/]*. Whether a
+# tokenizer does is tried when it is used (encoding.py).
 SAFE_CUT = re.compile(r"\S(?:\n(?=[^\s/])|(?= \S))")
 
 Row = tuple[int, int, str]  # document, piece, text

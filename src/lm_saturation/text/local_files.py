@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lm_saturation.errors import InputError
 
@@ -38,6 +38,8 @@ def find_files(paths: Iterable[str]) -> list[str]:
 def _files_of(path: Path, *, named: bool) -> list[str]:
     if path.is_dir():
         return _files_below(path)
+    if not path.is_file():  # a pipe, say, for which reading would wait
+        raise InputError(f"{path}: neither a file nor a folder")
     if named and not _format(path):
         raise InputError(f"{path}: kind of file not known; allowed: {_allowed()}")
     return [str(path)] if _format(path) else []
@@ -109,11 +111,21 @@ def _chunks(name: str) -> Iterator[bytes]:
     import pyarrow as pa  # here, because the workflow imports this file each time it is parsed
 
     try:
-        with pa.input_stream(name, compression=COMPRESSIONS[_compression(Path(name))]) as stream:
+        with (
+            _opened(name) as file,  # PyArrow opens no name that is not UTF-8
+            pa.input_stream(file, compression=COMPRESSIONS[_compression(Path(name))]) as stream,
+        ):
             while chunk := stream.read(CHUNK):
                 yield chunk
     except OSError as error:
-        raise InputError(f"{name}: cannot be read ({str(error).splitlines()[0]})") from error
+        raise InputError(f"{name}: cannot be read ({_unreadable(error)})") from error
+
+
+def _unreadable(error: OSError) -> str:
+    reason = str(error).splitlines()[0]
+    if "too much memory" in reason:
+        return "zstd with a window of more than 128 MB; allowed is at most that, as `zstd --long=27` takes"
+    return error.strerror or reason
 
 
 def _text(name: str, encoding: str) -> Iterator[str]:
@@ -178,12 +190,12 @@ def _parquet(name: str, text_column: str) -> Iterator[Iterable[str]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with tempfile.TemporaryFile() as decompressed:
-        compressed = _compression(Path(name))
+    compressed = _compression(Path(name))
+    with tempfile.TemporaryFile() if compressed else _opened(name) as stream:
         if compressed:  # Parquet is read from its end, which a stream does not have yet
-            decompressed.writelines(_chunks(name))
+            stream.writelines(_chunks(name))
         try:
-            file = pq.ParquetFile(decompressed if compressed else name)
+            file = pq.ParquetFile(stream)
             if text_column not in file.schema_arrow.names:
                 raise InputError(f"{name}: no column {text_column!r}; it has {', '.join(file.schema_arrow.names)}")
             kind = file.schema_arrow.field(text_column).type
@@ -196,6 +208,13 @@ def _parquet(name: str, text_column: str) -> Iterator[Iterable[str]]:
                     yield [_utf8(name, text_column, row, text)]
         except (pa.ArrowInvalid, OSError) as error:
             raise InputError(f"{name}: not a Parquet file, or damaged ({str(error).splitlines()[0]})") from error
+
+
+def _opened(name: str) -> IO[bytes]:
+    try:
+        return Path(name).open("rb")
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({_unreadable(error)})") from error
 
 
 def _is_text(kind: Any) -> bool:

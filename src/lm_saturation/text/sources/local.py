@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lm_saturation.errors import InputError
-from lm_saturation.io.names import printable, trackable
+from lm_saturation.io.names import printable, trackable, untracked_version
 from lm_saturation.options import Names, option
 from lm_saturation.text.local_files import find_files, read_documents
 from lm_saturation.text.shards import Shard
@@ -26,24 +26,24 @@ class Local(CorpusSource):
     encoding: str = option("utf-8", "encoding of text files")
 
     def check(self) -> None:
-        """Raise InputError if a path names nothing that can be read or tracked, or there is no such encoding."""
+        """Raise InputError if a path names nothing that can be read, or there is no such encoding."""
         try:
             codecs.lookup(self.encoding)
         except LookupError as error:
             raise InputError(str(error)) from error
-        for file in find_files(self.paths):
-            if not trackable(file):
-                raise InputError(
-                    f"{printable(file)}: a name that cannot be an input of jobs; allowed are names in UTF-8 without "
-                    "braces, < and >: rename it"
-                )
+        find_files(self.paths)
 
     def input_files(self) -> list[str]:
-        """Every file that the paths name."""
-        return find_files(self.paths)
+        """Every file that the paths name and that can be an input of jobs."""
+        return [file for file in find_files(self.paths) if trackable(file)]
+
+    def version(self) -> str | None:
+        """A version of the other files."""
+        return untracked_version(find_files(self.paths))
 
     def read(self, files: list[str], shard: Shard) -> tuple[Iterator[Document], dict[str, Any]]:
-        """The documents of a shard, and the names, sizes and sha256 of its files."""
+        """The documents of a shard, and the names, sizes and sha256 of its files: those given and untrackable ones."""
+        files = sorted({*files, *(file for file in find_files(self.paths) if not trackable(file))})
         shard_files = shard.files(files)
         documents = read_documents(shard_files, self.text_column, self.documents, self.encoding)
         documents = shard.documents(documents, self.max_documents, dealt=shard.deals_files(files))
@@ -53,4 +53,4 @@ class Local(CorpusSource):
 def _file_record(name: str) -> dict[str, Any]:
     with Path(name).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"name": name, "bytes": Path(name).stat().st_size, "sha256": digest}
+    return {"name": printable(name), "bytes": Path(name).stat().st_size, "sha256": digest}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from lm_saturation.errors import InputError
+from lm_saturation.io.names import trackable, untracked_version
 from lm_saturation.options import Names, Repository, Revision, Section, Text, option
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class TokenizerSource(Section):
     def input_files(self) -> list[str]:
         """The files that it is read from."""
         return []
+
+    def version(self) -> str | None:
+        """A version of the file that it is read from, where that cannot be an input of jobs."""
+        return None
 
     def make(self, tables: list[str]) -> Made:
         """The tokenizer; `tables` are those of its training corpora."""
@@ -70,8 +75,12 @@ class LocalTokenizer(TokenizerSource):
             raise InputError(f".path is {self.path!r}; there is no such file")
 
     def input_files(self) -> list[str]:
-        """The file."""
-        return [str(Path(self.path).expanduser())]
+        """The file, if it can be an input of jobs."""
+        return [file for file in [str(Path(self.path).expanduser())] if trackable(file)]
+
+    def version(self) -> str | None:
+        """A version of the file, if it cannot."""
+        return untracked_version([str(Path(self.path).expanduser())])
 
     def make(self, tables: list[str]) -> Made:  # noqa: ARG002
         """Read it."""
