@@ -125,7 +125,7 @@ def test_an_architecture_that_transformers_cannot_read(tmp_path):
 def test_without_the_package_it_says_which(tmp_path, monkeypatch):
     file = write_gguf(tmp_path / "tiny.gguf", tiny_llama())
     monkeypatch.setitem(sys.modules, "gguf", None)
-    assert error_of(tmp_path) == f"{file}: to read it, the package gguf is needed, which is missing: pip install gguf"
+    assert error_of(tmp_path) == f"{file}: the package gguf, which reads it, is missing: pip install gguf"
 
 
 def test_of_several_files_none_is_taken(tmp_path):

@@ -93,7 +93,7 @@ def _log_other_weights(files: WeightFiles, names: Iterable[str], where: str | Pa
 
 
 def list_on_disk(location: LocalLocation, model: str) -> list[Checkpoint]:
-    """The checkpoints in the folders or GGUF files that match the suite's pattern, with the sha256 of their weight files.
+    """The folders and GGUF files that match the suite's pattern, with the sha256 of their weight files.
 
     Raises InputError if none matches, or if two are of the same step.
     """

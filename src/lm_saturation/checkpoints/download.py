@@ -13,14 +13,14 @@ from pathlib import Path
 
 from lm_saturation.checkpoints.audit import AuditRow
 from lm_saturation.checkpoints.patterns import files_at, folder_of
-from lm_saturation.checkpoints.weight_files import choose_weights, combined_sha256, describe_steps
+from lm_saturation.checkpoints.weight_files import FORMS, choose_weights, combined_sha256, describe_steps
 from lm_saturation.config.steps import SpanSteps
 from lm_saturation.config.suites import AnyLocation, BadCheckpoints, HubLocation
 from lm_saturation.errors import InputError
 from lm_saturation.io.hub import Content, Repository, list_files
 from lm_saturation.io.logs import log, progress
 
-NO_WEIGHTS = "there, but without model.safetensors, pytorch_model.bin, shards of them or a single .gguf file"
+NO_WEIGHTS = f"there, but without {FORMS}"
 
 
 def choose_checkpoints(

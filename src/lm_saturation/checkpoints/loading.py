@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from lm_saturation.checkpoints.weight_files import WeightFiles, other_weights, weights_in_folder
+from lm_saturation.checkpoints.weight_files import FORMS, WeightFiles, other_weights, weights_in_folder
 from lm_saturation.errors import InputError
 from lm_saturation.io.gguf_file import quantisation
 from lm_saturation.io.logs import ProgressBar, log, redirect_log
@@ -36,9 +36,7 @@ def load_model(folder: str | Path, dtype: torch.dtype, device: str = "cpu") -> A
     folder = Path(folder)
     files = weights_in_folder(folder)
     if files.status != "ok":
-        absent = (
-            ", ".join(files.absent) or "model.safetensors, pytorch_model.bin, shards of them or a single .gguf file"
-        )
+        absent = ", ".join(files.absent) or FORMS
         others = other_weights([file.name for file in folder.iterdir()])
         held = f"; it holds {', '.join(others[:SHOWN])}, which is not read" if others else ""
         raise InputError(f"{folder}: incomplete checkpoint, it lacks {absent}{held}")

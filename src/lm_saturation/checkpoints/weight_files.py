@@ -12,6 +12,7 @@ from lm_saturation.io.gguf_file import SUFFIX as GGUF
 from lm_saturation.io.hub import Content
 
 CONFIG = "config.json"
+FORMS = "model.safetensors, pytorch_model.bin, shards of them or a single .gguf file"
 STEMS = {"safetensors": ("model", "safetensors"), "bin": ("pytorch_model", "bin")}  # by format: name and suffix
 OTHER_FORMS = re.compile(r"^adapter_model\.|\.(pth|gguf|ckpt|distcp|msgpack|h5)$")
 SHOWN = 12  # steps named in a line

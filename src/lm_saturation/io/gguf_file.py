@@ -19,9 +19,7 @@ def open_gguf(path: str | Path) -> Any:
     try:
         from gguf import GGUFReader
     except ImportError as error:
-        raise InputError(
-            f"{path}: to read it, the package gguf is needed, which is missing: pip install gguf"
-        ) from error
+        raise InputError(f"{path}: the package gguf, which reads it, is missing: pip install gguf") from error
     try:
         return GGUFReader(path)
     except MemoryError:
