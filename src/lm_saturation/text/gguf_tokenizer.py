@@ -1,8 +1,8 @@
 """The tokenizer in a GGUF file.
 
-transformers builds it from the vocabulary and merges in the file, but for the pattern that cuts text before merging: the
-file only names it (tokenizer.ggml.pre), and for names that it does not know, transformers takes GPT-2's. Here such a name
-is refused, unless its pattern is known.
+transformers builds it from the vocabulary and merges in the file, but for the pattern that cuts text before merging:
+the file only names it (tokenizer.ggml.pre), and for names that it does not know, transformers takes GPT-2's. Here such
+a name is refused, unless its pattern is known.
 """
 
 import json
