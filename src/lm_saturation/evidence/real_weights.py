@@ -68,6 +68,14 @@ def _files(results: Path, stage: str, table: str) -> list[str]:
     return sorted(map(str, results.glob(f"{stage}/*/*/*/{table}.parquet")))
 
 
+def _table(results: Path, name: str, schema: str = "") -> pd.DataFrame:
+    """A table for people; without rows if the run was not asked for it."""
+    path = results / "tables" / f"{name}.csv"
+    return (
+        read_csv(schema or name, path) if path.exists() else pd.DataFrame(columns=list(table_columns(schema or name)))
+    )
+
+
 def _metric_rows(model: str, row: pd.Series) -> Iterator[Row]:
     for name, unit in MEASURED.items():
         others = {}
@@ -80,7 +88,7 @@ def _metric_rows(model: str, row: pd.Series) -> Iterator[Row]:
 
 def _layer_rows(results: Path, model: str, step: int) -> Iterator[Row]:
     """The median over layers, as in the table of saturation."""
-    table = read_csv("table_saturation", results / "tables" / "saturation.csv")
+    table = _table(results, "saturation", "table_saturation")
     own = table[(table.model == model) & (table.final_step == step)]
     for value in own.anisotropy_layers:
         yield _row(model, "anisotropy_layers", float(value), COSINE)
@@ -88,7 +96,7 @@ def _layer_rows(results: Path, model: str, step: int) -> Iterator[Row]:
 
 def _head_rows(results: Path) -> Iterator[Row]:
     """Heads of each rank: trained ones against the full-rank head of the same training, and the pretrained one, cut."""
-    costs = read_csv("head_costs", results / "tables" / "head_costs.csv")
+    costs = _table(results, "head_costs")
     for row in costs[costs.source == "ours"].itertuples():
         ends = {"low": row.cost_low, "high": row.cost_high}
         yield _row(row.model, f"head_cost_{row.initialisation}", row.cost_nats, NATS, rank=row.rank, **ends)
@@ -96,7 +104,7 @@ def _head_rows(results: Path) -> Iterator[Row]:
     for row in ours.itertuples():
         ends = {"low": row.full_rank_gap_low, "high": row.full_rank_gap_high}
         yield _row(row.model, f"full_rank_gap_{row.initialisation}", row.full_rank_gap, NATS, **ends)
-    bounds = read_csv("bottleneck_bound", results / "tables" / "bottleneck_bound.csv")
+    bounds = _table(results, "bottleneck_bound")
     cut = bounds[(bounds["head"] == "pretrained") & (bounds.method == "truncated")]
     for row in cut.itertuples():
         yield _row(row.model, "w_error", row.w_error, "share of the norm", rank=row.rank)
@@ -107,7 +115,10 @@ def _head_rows(results: Path) -> Iterator[Row]:
 
 def _score_rows(results: Path) -> Iterator[Row]:
     """Accuracies of the tasks made of held-out text, zero-shot, and what chance gives."""
-    scores = read_frames("ability_scores", _files(results, "abilities", "ability_scores"))
+    files = _files(results, "abilities", "ability_scores")
+    if not files:
+        return
+    scores = read_frames("ability_scores", files)
     scores = scores[(scores.metric == "acc") & (scores.num_fewshot == 0)]
     for row in scores.itertuples():
         ends = {"low": row.value - NORMAL * row.stderr, "high": row.value + NORMAL * row.stderr}
