@@ -70,10 +70,8 @@ def _files(results: Path, stage: str, table: str) -> list[str]:
 
 def _table(results: Path, name: str, schema: str = "") -> pd.DataFrame:
     """A table for people; without rows if the run was not asked for it."""
-    path = results / "tables" / f"{name}.csv"
-    return (
-        read_csv(schema or name, path) if path.exists() else pd.DataFrame(columns=list(table_columns(schema or name)))
-    )
+    path, schema = results / "tables" / f"{name}.csv", schema or name
+    return read_csv(schema, path) if path.exists() else pd.DataFrame(columns=list(table_columns(schema)))
 
 
 def _metric_rows(model: str, row: pd.Series) -> Iterator[Row]:
