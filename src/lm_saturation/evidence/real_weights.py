@@ -155,8 +155,15 @@ def trained_heads(real_weights: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _printed(value: Any) -> Any:
+    """Numbers to six digits, whole ones in full."""
+    if not isinstance(value, float):
+        return value
+    return int(value) if value.is_integer() else f"{value:.6g}"
+
+
 if __name__ == "__main__":
     written = csv.DictWriter(sys.stdout, list(table_columns("real_weights")), lineterminator="\n")
     written.writeheader()
     for row in run_rows(Path(sys.argv[1])):
-        written.writerow({name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()})
+        written.writerow({name: _printed(value) for name, value in row.items()})
