@@ -2,7 +2,7 @@
 
 The margin for llama.cpp was stated before it was run: it multiplies blocks of 4 and 8 bits with activations that it
 rounds to 8 bits, so that a logit is off by some 1 % of the logits' spread, at random; on hundreds of tokens the mean
-loss may move by 0.02 nats and by no more. Its tokens must be the same.
+loss may move by 0.02 nats and by no more. Its tokens must be the same. Found: 0.0007 nats, and logits off by 3 %.
 """
 
 import hashlib
@@ -43,9 +43,9 @@ def test_it_is_the_file_whose_numbers_are_shipped():
 
 def test_the_loss_is_that_of_transformers(tokens, loss):
     model = AutoModelForCausalLM.from_pretrained(FILE.parent, gguf_file=FILE.name, dtype=torch.float32).eval()
-    ids = torch.tensor([tokens])
     with torch.no_grad():
-        theirs = float(model(ids, labels=ids).loss)
+        logits = model(torch.tensor([tokens])).logits[0, :-1].double()  # its own sum of losses is in float32
+    theirs = float(torch.nn.functional.cross_entropy(logits, torch.tensor(tokens[1:])))
     assert loss == pytest.approx(theirs, abs=1e-5)
     assert loss < 3.5  # nats/token: it knows English
 
