@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from lm_saturation.checkpoints.patterns import folder_files, match_folders
+from lm_saturation.checkpoints.patterns import files_at, match_places
 from lm_saturation.config import Experiment
 from lm_saturation.config.experiment import TokenizedText
 from lm_saturation.config.ngrams import NgramSample
@@ -143,10 +143,10 @@ def checkpoint_files(experiment: Experiment, suite: str, model: str) -> list[str
     if not isinstance(definition, LocalSuite):
         return []
     try:
-        folders = match_folders(definition.path.replace("{model}", model), 0)
+        places = match_places(definition.path.replace("{model}", model), 0)
     except InputError:  # which stops the audit of this model, and no other job
         return []
-    files = (str(file) for folder in folders.values() for file in folder_files(folder))
+    files = (str(file) for place in places.values() for file in files_at(place))
     return [file for file in files if trackable(file)]
 
 

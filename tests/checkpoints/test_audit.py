@@ -7,7 +7,7 @@ import time
 import pytest
 
 from lm_saturation.checkpoints.audit import REQUESTS
-from lm_saturation.checkpoints.patterns import match_folders, match_steps
+from lm_saturation.checkpoints.patterns import match_places, match_steps
 from lm_saturation.errors import InputError
 from tests.checkpoints.hub_client import CONFIG, Client, add, shards, whole
 from tests.checkpoints.tiny import write_files
@@ -150,17 +150,17 @@ def test_folders_are_found_where_one_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for step in (5, 10):
         (tmp_path / "run" / f"checkpoint-{step}").mkdir(parents=True)
-    assert {step: str(path) for step, path in match_folders("run/checkpoint-{step}", 0).items()} == {
+    assert {step: str(path) for step, path in match_places("run/checkpoint-{step}", 0).items()} == {
         5: "run/checkpoint-5",
         10: "run/checkpoint-10",
     }
     with pytest.raises(InputError, match=r"the pattern 'none/\{step\}'; there is run \(1 in all\)$"):
-        match_folders("none/{step}", 0)
+        match_places("none/{step}", 0)
 
 
 def test_a_folder_whose_name_is_not_utf8_is_named(tmp_path):
     (tmp_path / "{x}" / "step-1").mkdir(parents=True)
-    assert match_folders(f"{tmp_path}/{{x}}/step-{{step}}*", 0) == {1: tmp_path / "{x}" / "step-1"}
+    assert match_places(f"{tmp_path}/{{x}}/step-{{step}}*", 0) == {1: tmp_path / "{x}" / "step-1"}
     (tmp_path / "{x}" / os.fsdecode(b"step-2 caf\xe9")).mkdir()
-    with pytest.raises(InputError, match=r"step-2 caf\\xe9: the name of this folder is not UTF-8; rename it$"):
-        match_folders(f"{tmp_path}/{{x}}/step-{{step}}*", 0)
+    with pytest.raises(InputError, match=r"step-2 caf\\xe9: the name of this checkpoint is not UTF-8; rename it$"):
+        match_places(f"{tmp_path}/{{x}}/step-{{step}}*", 0)

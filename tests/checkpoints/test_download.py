@@ -86,8 +86,8 @@ def test_bad_checkpoints_are_refused_skipped_or_flagged(hub, tmp_path):
     client.audit()
     del hub.log[:]
     assert client.download(steps=[0, 1, 2, 3, 4, 5, 6]) == (
-        "error: suite/tiny: duplicate: steps 0, 1; there, but without model.safetensors, pytorch_model.bin or shards "
-        "of them: step 3; incomplete: step 4; missing: step 5 (see its audit); "
+        "error: suite/tiny: duplicate: steps 0, 1; there, but without model.safetensors, pytorch_model.bin, shards of "
+        "them: step 3; incomplete: step 4; missing: step 5 (see its audit); "
         "allowed with bad_checkpoints: skip, or flag\n"
     )
     assert not hub.log

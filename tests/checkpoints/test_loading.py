@@ -45,7 +45,10 @@ def index_of(files):
         ([SAFE[0], SAFE_INDEX], "safetensors", SAFE[:1], "incomplete"),
         ([SAFE[1], SAFE_INDEX, *BIN, BIN_INDEX], "bin", BIN, "ok"),
         (BIN, "bin", BIN, "incomplete"),  # nothing says which shard holds what
-        (["adapter_model.safetensors", "optimizer.pt", "model.gguf", "onnx/model.onnx"], "none", [], "missing"),
+        (["adapter_model.safetensors", "optimizer.pt", "model.ckpt", "onnx/model.onnx"], "none", [], "missing"),
+        (["model.safetensors", "model.Q8_0.gguf"], "safetensors", ["model.safetensors"], "ok"),
+        (["model.Q8_0.gguf", "optimizer.pt"], "gguf", ["model.Q8_0.gguf"], "ok"),
+        (["model.Q8_0.gguf", "model.Q4_0.gguf"], "none", [], "missing"),
         ([], "none", [], "missing"),
     ],
 )
@@ -233,10 +236,10 @@ def test_empty_tensors_are_named(tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", ["adapter_model.safetensors", "consolidated.00.pth", "model.gguf"])
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "consolidated.00.pth", "model.ckpt"])
 def test_weights_in_another_form_are_named(tmp_path, name):
     write_files(tmp_path, {"config.json": b"{}", name: b"-"})
-    assert error_of(tmp_path).endswith(f"or shards of them; it holds {name}, which is not read")
+    assert error_of(tmp_path).endswith(f"or a single .gguf file; it holds {name}, which is not read")
 
 
 def test_what_is_not_whole_is_refused(tmp_path):
@@ -244,6 +247,6 @@ def test_what_is_not_whole_is_refused(tmp_path):
     del files[BIN[1]]
     assert error_of(write_files(tmp_path / "a", files)) == f"{tmp_path / 'a'}: incomplete checkpoint, it lacks {BIN[1]}"
     write_files(tmp_path / "b", {"config.json": files["config.json"]})
-    assert "lacks model.safetensors, pytorch_model.bin or shards" in error_of(tmp_path / "b")
+    assert "lacks model.safetensors, pytorch_model.bin, shards" in error_of(tmp_path / "b")
     broken = files_of(tiny_model("opt")) | {"config.json": b"{"}
     assert error_of(write_files(tmp_path / "c", broken)).startswith(f"{tmp_path / 'c'}: cannot be loaded from ")

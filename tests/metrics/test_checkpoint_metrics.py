@@ -125,7 +125,15 @@ def test_a_model_in_memory_has_the_same_numbers(run, files):
         ours = found.metrics.to_frame().T if name == "metrics" else getattr(found, name)
         others = {"document", "loss_on_bigram_text"}  # here each lies in one; and pairs are those of the sample
         columns = [column for column in ours if column in table and column not in others]
-        assert set(table) - set(columns) <= {"suite", "model", "step", "tokens", "duplicate_of", *others}
+        assert set(table) - set(columns) <= {
+            "suite",
+            "model",
+            "step",
+            "tokens",
+            "duplicate_of",
+            "quantisation",
+            *others,
+        }
         pd.testing.assert_frame_equal(
             ours[columns], table[columns], check_dtype=False, check_categorical=False, check_exact=True
         )

@@ -12,7 +12,7 @@ from lm_saturation.metrics.measure import measure, registered_metrics
 from lm_saturation_workflow import code_hash
 from tests.metrics.models import tiny_model, tiny_task
 
-KEYS = {"suite", "model", "step", "tokens", "duplicate_of"}
+KEYS = {"suite", "model", "step", "tokens", "duplicate_of", "quantisation"}
 METRIC = """
 from lm_saturation.metrics.registry import metric
 

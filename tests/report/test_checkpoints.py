@@ -354,7 +354,9 @@ def audit(model, statuses):
 def test_checkpoints_asked_for_found_and_measured():
     metrics = pd.concat(
         [
-            checkpoint_metrics("hub", "m", np.array([1, 2, 5]), np.ones(3), duplicate_of=[2, 1, None]),
+            checkpoint_metrics(
+                "hub", "m", np.array([1, 2, 5]), np.ones(3), duplicate_of=[2, 1, None], quantisation="Q8_0 78 %"
+            ),
             checkpoint_metrics("own", "t", np.array([0, 10]), np.ones(2)),
         ]
     )
@@ -375,6 +377,8 @@ def test_checkpoints_asked_for_found_and_measured():
     assert (trained.configured, trained.measured, trained.missing_steps) == (3, 2, "20")
     assert np.isnan(trained.found)
     assert table.set_index("model").loc["gone", "measured"] == 0
+    assert one.quantisation == "Q8_0 78 %"
+    assert trained.quantisation is None
     everything = checkpoint_table(metrics, audits, {"hub": None, "own": None})
     assert everything.configured.isna().all()
     assert short_list(range(0, 100, 10)) == "0, 10, 20, 30, ..., 90"

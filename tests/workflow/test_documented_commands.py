@@ -184,6 +184,13 @@ def benchmark(home, command):
     compile((home / (module.replace(".", "/") + ".py")).read_text(), module, "exec")
 
 
+def real_numbers(home, command):
+    """Of the models of the smoke configuration, and not over what is shipped."""
+    written = run(home, command.split(" > ")[0].replace("results/smollm2", "results"))
+    assert written.splitlines()[0] == "model,quantity,rank,value,low,high,unit"
+    assert {"cross_entropy_nats", "w_error", "cloze_accuracy"} <= {line.split(",")[1] for line in written.splitlines()}
+
+
 def pip_plan(home, command):
     """tests/packaging/test_wheel.py installs the library; here, that pip can."""
     options = "--dry-run --quiet --no-deps --no-build-isolation"
@@ -205,7 +212,7 @@ WAYS = [  # the first that fits
     (r"make run", make_run),
     (r"make report", make_report),
     (r"make help", as_written),
-    (r"make (?:evidence|test|check|docs|bench|cluster|clean|requirements|run PYTHON=.*)", make_dry),
+    (r"make (?:evidence|real|test|check|docs|bench|cluster|clean|requirements|run PYTHON=.*)", make_dry),
     (r"snakemake --cores all \w+", made_already),
     (r".*snakemake .*profiles/kubernetes.*", kubernetes),
     (r"snakemake .*profiles/slurm.*", slurm),
@@ -217,6 +224,7 @@ WAYS = [  # the first that fits
     (r"python -m lm_saturation_workflow\.reruns .*", reruns),
     (r"python -m lm_saturation_workflow\.cost .*", as_written),
     (r"pip install .*", pip_plan),
+    (r"python -m lm_saturation\.evidence\.real_weights results/smollm2 > .*", real_numbers),
     (r"python -m benchmarks\.\w+", benchmark),
     (r"(?:docker|apptainer) (?:build|run|exec) .*", container),
     (r"git clone", cloned),

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lm_saturation.checkpoints.patterns import MARK, match_folders, match_steps, no_match_error
+from lm_saturation.checkpoints.patterns import MARK, folder_of, match_places, match_steps, no_match_error
 from lm_saturation.checkpoints.weight_files import (
     WeightFiles,
     choose_weights,
     combined_sha256,
     describe_steps,
     other_weights,
-    weights_in_folder,
+    weights_at,
 )
 from lm_saturation.config.suites import AnyLocation, HubLocation, LocalLocation
 from lm_saturation.io.hub import Content, file_digest, list_files, list_revisions
@@ -36,7 +36,7 @@ class Checkpoint:
     """A checkpoint as its source holds it."""
 
     step: int
-    revision: str  # branch or tag, or folder
+    revision: str  # branch or tag, or folder or file
     commit: str  # that the branch names now; empty on disk
     files: WeightFiles
     contents: list[Content]  # of its weight files
@@ -93,20 +93,20 @@ def _log_other_weights(files: WeightFiles, names: Iterable[str], where: str | Pa
 
 
 def list_on_disk(location: LocalLocation, model: str) -> list[Checkpoint]:
-    """The checkpoints in the folders that match the suite's pattern, with the sha256 of their weight files.
+    """The folders and GGUF files that match the suite's pattern, with the sha256 of their weight files.
 
     Raises InputError if none matches, or if two are of the same step.
     """
-    folders = match_folders(location.path.replace("{model}", model), location.single_step)
-    return [_checkpoint_on_disk(step, folders[step]) for step in progress(folders, f"folders of {model}")]
+    places = match_places(location.path.replace("{model}", model), location.single_step)
+    return [_checkpoint_on_disk(step, places[step]) for step in progress(places, f"checkpoints of {model}")]
 
 
-def _checkpoint_on_disk(step: int, folder: Path) -> Checkpoint:
-    files = weights_in_folder(folder)
-    _log_other_weights(files, [path.name for path in folder.iterdir()], folder)
+def _checkpoint_on_disk(step: int, place: Path) -> Checkpoint:
+    files, folder = weights_at(place), folder_of(place)
+    _log_other_weights(files, [path.name for path in folder.iterdir()], place)
     paths = [folder / name for name in files.weights]
     contents = [Content(path.stat().st_size, "sha256", file_digest(path, "sha256")) for path in paths]
-    return Checkpoint(step, str(folder), "", files, contents)
+    return Checkpoint(step, str(place), "", files, contents)
 
 
 def audit_rows(checkpoints: list[Checkpoint]) -> list[AuditRow]:

@@ -12,15 +12,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lm_saturation.checkpoints.audit import AuditRow
-from lm_saturation.checkpoints.patterns import folder_files
-from lm_saturation.checkpoints.weight_files import choose_weights, combined_sha256, describe_steps
+from lm_saturation.checkpoints.patterns import files_at, folder_of
+from lm_saturation.checkpoints.weight_files import FORMS, choose_weights, combined_sha256, describe_steps
 from lm_saturation.config.steps import SpanSteps
 from lm_saturation.config.suites import AnyLocation, BadCheckpoints, HubLocation
 from lm_saturation.errors import InputError
 from lm_saturation.io.hub import Content, Repository, list_files
 from lm_saturation.io.logs import log, progress
 
-NO_WEIGHTS = "there, but without model.safetensors, pytorch_model.bin or shards of them"
+NO_WEIGHTS = f"there, but without {FORMS}"
 
 
 def choose_checkpoints(
@@ -132,7 +132,7 @@ def link_checkpoints(rows: list[AuditRow], folder: Path) -> None:
     for row in rows:
         source, target = Path(row["revision"]).resolve(), folder / f"step{row['step']}"
         target.mkdir()
-        for file in folder_files(source):
-            link = target / file.relative_to(source)
+        for file in files_at(source):
+            link = target / file.relative_to(folder_of(source))
             link.parent.mkdir(exist_ok=True)
             link.symlink_to(file)

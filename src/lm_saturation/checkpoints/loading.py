@@ -11,11 +11,13 @@ from typing import Any
 
 import torch
 
-from lm_saturation.checkpoints.weight_files import WeightFiles, other_weights, weights_in_folder
+from lm_saturation.checkpoints.weight_files import FORMS, WeightFiles, other_weights, weights_in_folder
 from lm_saturation.errors import InputError
-from lm_saturation.io.logs import log, redirect_log
+from lm_saturation.io.gguf_file import quantisation
+from lm_saturation.io.logs import ProgressBar, log, redirect_log
 
 SHOWN = 3  # parameters named in a line
+GGUF_ARCHITECTURES = "those that transformers reads from GGUF, such as llama, qwen2, gpt2 and gemma2"
 
 
 def list_checkpoints(folder: str | Path) -> list[tuple[int, Path]]:
@@ -27,23 +29,34 @@ def list_checkpoints(folder: str | Path) -> list[tuple[int, Path]]:
 def load_model(folder: str | Path, dtype: torch.dtype, device: str = "cpu") -> Any:
     """The causal language model of a checkpoint, for evaluation, its parameters in `dtype`.
 
-    Only files of the folder are read, pickles with weights_only, and none of its code is run. Raises InputError, one
-    line naming the folder or file, if a file is missing, damaged or malicious, if a parameter has no weights or is not
-    finite, or if transformers does not know the architecture.
+    Only files of the folder are read, pickles with weights_only, and none of its code is run. Quantised weights of a
+    GGUF file are dequantised. Raises InputError, one line naming the folder or file, if a file is missing, damaged or
+    malicious, if a parameter has no weights or is not finite, or if transformers does not know the architecture.
     """
     folder = Path(folder)
     files = weights_in_folder(folder)
     if files.status != "ok":
-        absent = ", ".join(files.absent) or "model.safetensors, pytorch_model.bin or shards of them"
+        absent = ", ".join(files.absent) or FORMS
         others = other_weights([file.name for file in folder.iterdir()])
         held = f"; it holds {', '.join(others[:SHOWN])}, which is not read" if others else ""
         raise InputError(f"{folder}: incomplete checkpoint, it lacks {absent}{held}")
     if files.format == "safetensors":
         for name in files.weights:
             _check_header(folder / name)
+    if types := quantisation_of(folder):
+        log.info("%s: quantised weights (%s), dequantised", folder, types)
     model = _read_model(folder, files, dtype)
     _check_finite(model, folder)
     return model.to(device)
+
+
+def quantisation_of(folder: Path) -> str | None:
+    """The quantised types that a checkpoint's weights are stored in, and their shares; None of others than GGUF.
+
+    Raises InputError if its GGUF file is damaged, or the package gguf is missing.
+    """
+    files = weights_in_folder(folder)
+    return quantisation(folder / files.weights[0]) if files.format == "gguf" else None
 
 
 def handle_bad_checkpoints(bad: list[str], good: int, policy: str) -> None:
@@ -75,11 +88,12 @@ def _read_model(folder: Path, files: WeightFiles, dtype: torch.dtype) -> Any:
     """The model, for evaluation. Raises InputError if it cannot be read or a parameter has no weights."""
     _redirect_transformers_log()
     try:
-        model, info = _from_pretrained(folder, files.format == "safetensors", dtype)
+        model, info = _from_pretrained(folder, files, dtype)
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # of many classes: damaged files, unknown architectures, weights of another shape
-        raise InputError(f"{folder}: cannot be loaded from {_shown_files(files)}: {_reason(error)}") from error
+        others = f"; allowed: {GGUF_ARCHITECTURES}" if files.format == "gguf" else ""
+        raise InputError(f"{folder}: cannot be loaded from {_shown_files(files)}: {_reason(error)}{others}") from error
     for key, found, expected in sorted(info["mismatched_keys"], key=lambda entry: str(entry[0]))[:1]:
         empty = ": empty, as ZeRO-3 leaves what was not gathered" if 0 in found else ""
         shapes = f"of shape {tuple(found)}, the architecture's is {tuple(expected)}"
@@ -91,14 +105,15 @@ def _read_model(folder: Path, files: WeightFiles, dtype: torch.dtype) -> Any:
     return model.eval()
 
 
-def _from_pretrained(folder: Path, safetensors: bool, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
+def _from_pretrained(folder: Path, files: WeightFiles, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
     """The model, and which of its parameters had no weights, or weights no parameter."""
     from transformers import AutoModelForCausalLM
 
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype,
-        use_safetensors=safetensors,
+        use_safetensors=files.format == "safetensors",
+        gguf_file=files.weights[0] if files.format == "gguf" else None,
         weights_only=True,  # a pickle may hold tensors only, no calls
         trust_remote_code=False,
         local_files_only=True,
@@ -116,11 +131,13 @@ def _check_finite(model: torch.nn.Module, folder: Path) -> None:
 
 def _redirect_transformers_log() -> None:
     """Send the errors that transformers logs to the job's log, and nothing to the screen."""
+    from transformers import modeling_gguf_pytorch_utils
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     redirect_log("transformers")
+    modeling_gguf_pytorch_utils.tqdm = ProgressBar  # which no setting of transformers reaches
 
 
 def _shown_files(files: WeightFiles) -> str:

@@ -1,13 +1,14 @@
-"""Patterns of revisions and folders: {step} stands for the digits of a step, * for anything."""
+"""Patterns of revisions, folders and files: {step} stands for the digits of a step, * for anything."""
 
 import glob
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from lm_saturation.checkpoints.weight_files import weights_in_folder
+from lm_saturation.checkpoints.weight_files import weights_at
 from lm_saturation.config.steps import MARK
 from lm_saturation.errors import InputError
+from lm_saturation.io.gguf_file import SUFFIX as GGUF
 from lm_saturation.io.names import printable
 
 SHOWN = 3  # names that a message gives as examples
@@ -54,25 +55,30 @@ def no_match_error(pattern: str, names: Sequence[str], where: str) -> InputError
     return InputError(f"{where}: nothing matches the pattern {pattern!r}; there is {examples}")
 
 
-def match_folders(pattern: str, single_step: int | None) -> dict[int, Path]:
-    """The folders on disk that match the pattern, by step and in order of steps.
+def match_places(pattern: str, single_step: int | None) -> dict[int, Path]:
+    """The folders and GGUF files on disk that match the pattern, by step and in order of steps.
 
-    Raises InputError as `match_steps`, and if the name of a folder is not UTF-8.
+    Raises InputError as `match_steps`, and if one's name is not UTF-8.
     """
     if pattern.startswith("~"):
         pattern = str(Path(pattern).expanduser())
     parts = ("*" if part in (MARK, "*") else glob.escape(part) for part in _split(pattern))
-    names = [name for name in sorted(glob.glob("".join(parts))) if Path(name).is_dir()]
+    names = [name for name in sorted(glob.glob("".join(parts))) if Path(name).is_dir() or name.endswith(GGUF)]
     if not names:
         parent = next((path for path in Path(pattern).parents if path.is_dir() and "*" not in str(path)), Path())
         raise no_match_error(pattern, sorted(path.name for path in parent.iterdir()), str(parent))
-    matches = match_steps(pattern, names, single_step, "folders")
+    matches = match_steps(pattern, names, single_step, "checkpoints")
     for name in matches.values():
         if printable(name) != name:  # no table could hold it
-            raise InputError(f"{printable(name)}: the name of this folder is not UTF-8; rename it")
+            raise InputError(f"{printable(name)}: the name of this checkpoint is not UTF-8; rename it")
     return {step: Path(name) for step, name in matches.items()}
 
 
-def folder_files(folder: Path) -> list[Path]:
-    """The files of a checkpoint on disk that are read: its configuration and weights."""
-    return [folder / name for name in weights_in_folder(folder).needed]
+def folder_of(place: Path) -> Path:
+    """The folder that holds a checkpoint's files; it may be one file."""
+    return place.parent if place.is_file() else place
+
+
+def files_at(place: Path) -> list[Path]:
+    """The files of a checkpoint on disk that are read: its configuration and weights, or its GGUF file."""
+    return [folder_of(place) / name for name in weights_at(place).needed]

@@ -1,15 +1,18 @@
-"""The files of a checkpoint that hold its weights: safetensors first, else PyTorch's pickles, never both."""
+"""The files of a checkpoint that hold its weights: safetensors first, else PyTorch's pickles, else GGUF, never two."""
 
 import hashlib
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+from lm_saturation.io.gguf_file import SUFFIX as GGUF
 from lm_saturation.io.hub import Content
 
 CONFIG = "config.json"
+FORMS = "model.safetensors, pytorch_model.bin, shards of them or a single .gguf file"
 STEMS = {"safetensors": ("model", "safetensors"), "bin": ("pytorch_model", "bin")}  # by format: name and suffix
 OTHER_FORMS = re.compile(r"^adapter_model\.|\.(pth|gguf|ckpt|distcp|msgpack|h5)$")
 SHOWN = 12  # steps named in a line
@@ -19,7 +22,7 @@ SHOWN = 12  # steps named in a line
 class WeightFiles:
     """The files to read, by name: `weights` hold the parameters, `others` describe them, `absent` are missing."""
 
-    format: str  # safetensors, bin or none
+    format: str  # safetensors, bin, gguf or none
     weights: list[str]
     others: list[str]
     absent: list[str]
@@ -39,19 +42,26 @@ def choose_weights(names: Collection[str], read: Callable[[str], bytes]) -> Weig
     """The weight files among a checkpoint's files: the first layout that is complete, else the first that is begun.
 
     The layouts are model.safetensors, shards with the index that names them, and the same for pytorch_model.bin, as
-    transformers looks for them. All else (optimizer states, other frameworks' weights, adapters) is ignored. `read`
-    gives what an index holds; it is not called where a layout before is complete.
+    transformers looks for them; last a single GGUF file, which needs no config.json. All else (optimizer states, other
+    frameworks' weights, adapters, several GGUF files) is ignored. `read` gives what an index holds; it is not called
+    where a layout before is complete.
     """
     begun: WeightFiles | None = None
-    for layout in (layout for kind in STEMS for layout in _layouts(kind, names, read)):
+    layouts = (layout for kind in STEMS for layout in _layouts(kind, names, read))
+    for layout in chain(layouts, _gguf_layout(names)):
         if not layout.absent:
             return layout
         begun = begun or layout
     return begun or WeightFiles("none", [], [], [])
 
 
+def weights_at(place: Path) -> WeightFiles:
+    """The weight files of a checkpoint on disk: a GGUF file, or a folder, where an index may name shards below."""
+    return WeightFiles("gguf", [place.name], [], []) if place.is_file() else weights_in_folder(place)
+
+
 def weights_in_folder(folder: Path) -> WeightFiles:
-    """The weight files of a checkpoint on disk; an index may name shards in folders below."""
+    """The weight files in a folder; an index may name shards in folders below."""
     paths = [*folder.iterdir(), *folder.glob("*/*")]
     names = [path.relative_to(folder).as_posix() for path in paths if path.is_file()]
     return choose_weights(names, lambda name: (folder / name).read_bytes())
@@ -76,6 +86,13 @@ def _layouts(kind: str, names: Collection[str], read: Callable[[str], bytes]) ->
         digits = len(total)
         weights = [f"{stem}-{number:0{digits}}-of-{total}.{suffix}" for number in range(1, int(total) + 1)]
         yield _layout(kind, weights, [CONFIG, index], names)
+
+
+def _gguf_layout(names: Collection[str]) -> Iterator[WeightFiles]:
+    """The only GGUF file of a checkpoint; of several none is the right one more than another."""
+    files = [name for name in names if name.endswith(GGUF) and "/" not in name]
+    if len(files) == 1:
+        yield WeightFiles("gguf", files, [], [])
 
 
 def shards_of_index(index: bytes) -> list[str]:

@@ -96,12 +96,12 @@ def _(head_thresholds: pd.DataFrame) -> Decisions:
 def small_heads_hurt(head_costs: pd.DataFrame, cut: float) -> Decisions:
     """Every model and initialisation."""
     ours = head_costs[head_costs.source == "ours"]
-    return _hurt(_known_if(ours, _trained(ours), ["cost_low", "cost_high"]), cut)
+    return hurt(_known_if(ours, _trained(ours), ["cost_low", "cost_high"]), cut)
 
 
 @small_heads_hurt.also_on(PAPER, needs=PAPER_POINTS)
 def _(head_costs: pd.DataFrame, cut: float) -> Decisions:
-    return _hurt(head_costs[head_costs.source == "paper"], cut)
+    return hurt(head_costs[head_costs.source == "paper"], cut)
 
 
 @claim(
@@ -200,7 +200,7 @@ def _kinked(rows: pd.DataFrame) -> Decisions:
     return with_power(decided(curves, kink, smooth), once.kink_power.to_numpy(float))
 
 
-def _hurt(costs: pd.DataFrame, level: float) -> Decisions:
+def hurt(costs: pd.DataFrame, level: float) -> Decisions:
     """The highest rank of each head that counts as small."""
     from lm_saturation.statistics.decisions import above, curves_of
 

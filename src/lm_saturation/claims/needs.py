@@ -14,6 +14,8 @@ DEFAULT = (RUN, "minutes on two cores")
 PAPER = (f"{RUN} --configfile config/paper.yaml", "on a GPU")
 SEEDS = (f"{RUN} --configfile config/polypythias.yaml", "on a GPU")
 LONG = (f"{RUN} --configfile config/mini-long.yaml", "days on two cores")
+SMOLLM2 = (f"{RUN} --configfile config/smollm2-hub.yaml", "on a GPU")
+REAL_WEIGHTS = ("make real", "25 minutes on two cores")
 OWN_SUITE = (f"{RUN} --configfile config/own_suite.yaml", "with your own suite and these tasks in it")
 OWN_SUITES = (f"{RUN} --configfile config/own_suite.yaml", "with two suites of your own in it")
 OWN_TEXT = (f"{RUN} --configfile config/own_text.yaml", "with your own text in it")
@@ -83,6 +85,8 @@ TIED_LONG = Need(
     ((f"{RUN} --configfile config/tied-long.yaml", "a night on two cores"),),
 )
 PAPER_CURVES = Need("The paper's curves, read off its figures, which every configuration has", (DEFAULT,))
+PUBLISHED_MODEL = Need("The numbers of a published model, which every configuration reads", (REAL_WEIGHTS,))
+INTERMEDIATE_CHECKPOINTS = Need("Ten checkpoints or more of the training of a published model", (SMOLLM2,))
 REAL_TEXT = Need("At least 50,000 5-grams of real text", (DEFAULT, OWN_TEXT, PAPER))
 
 

@@ -124,7 +124,7 @@ def most_layers_anisotropic(saturation: pd.DataFrame, cut: float) -> Decisions:
     """Every trained model at its last step."""
     from lm_saturation.statistics.decisions import above, curves_of
 
-    return above(curves_of(_trained(saturation), "anisotropy_layers", name=NAMES), cut)
+    return above(curves_of(trained_for_use(saturation), "anisotropy_layers", name=NAMES), cut)
 
 
 @most_layers_anisotropic.also_on(PAPER)
@@ -151,17 +151,17 @@ def _(figure_2: pd.DataFrame, cut: float) -> Decisions:
 )
 def last_layer_dichotomy(saturation: pd.DataFrame, cut: float) -> Decisions:
     """Every trained model at its last step."""
-    return _dichotomy(_trained(saturation).assign(error=0.0), "anisotropy_final", NAMES, cut)
+    return dichotomy(trained_for_use(saturation).assign(error=0.0), "anisotropy_final", NAMES, cut)
 
 
 @last_layer_dichotomy.also_on(PAPER)
 def _(figure_2: pd.DataFrame, cut: float) -> Decisions:
     """The last points of Fig 2."""
     last = figure_2.sort_values("layer", kind="stable").drop_duplicates("model", keep="last")
-    return _dichotomy(last.assign(error=last.anisotropy_uncertainty), "anisotropy", ["model"], cut)
+    return dichotomy(last.assign(error=last.anisotropy_uncertainty), "anisotropy", ["model"], cut)
 
 
-def _dichotomy(models: pd.DataFrame, value: str, name: list[str], cut: float) -> Decisions:
+def dichotomy(models: pd.DataFrame, value: str, name: list[str], cut: float) -> Decisions:
     """By the distance from the nearer end, within `error`; the curves are the values themselves."""
     import numpy as np
 
@@ -439,7 +439,7 @@ def _seen(saturation: pd.DataFrame) -> pd.DataFrame:
     return saturation[saturation.late_checkpoints >= MINIMUM_CHECKPOINTS]
 
 
-def _trained(saturation: pd.DataFrame) -> pd.DataFrame:
+def trained_for_use(saturation: pd.DataFrame) -> pd.DataFrame:
     """The models that are trained for use; those whose tokens are not known were published as such."""
     tokens = saturation.tokens_per_parameter
     return saturation[tokens.isna() | (tokens >= TRAINED)]

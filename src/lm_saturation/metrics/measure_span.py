@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lm_saturation.checkpoints.loading import handle_bad_checkpoints
+from lm_saturation.checkpoints.loading import handle_bad_checkpoints, quantisation_of
 from lm_saturation.checkpoints.read_ahead import load_models
 from lm_saturation.config.suites import WeightsOptions
 from lm_saturation.errors import InputError
@@ -45,6 +45,7 @@ def measure_span(
             model.to(device)  # here, where the one before has left
             rows = len(head_of(model).weight)
             measured[step] = measure(model, replace(spec, counts=spec.counts[:rows]))
+            measured[step].metrics["quantisation"] = quantisation_of(path)
         except InputError as error:
             bad.append(f"{path}: {error}")
     handle_bad_checkpoints(bad, len(measured), weights.bad_checkpoints)

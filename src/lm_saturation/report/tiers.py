@@ -34,11 +34,11 @@ TIERS = (
     ),
     Tier(
         "real weights",
-        "published checkpoints of small models, all seeds",
-        ".venv/bin/snakemake --cores all --configfile config/polypythias.yaml",
-        "hours on a GPU",
-        "config/polypythias.yaml",
-        frozenset({"checkpoint_download"}),
+        "SmolLM2-135M from the package index, d = 576, V = 49,152",
+        "make real",
+        "25 minutes on two cores",
+        "config/smollm2.yaml",
+        frozenset({"checkpoint_audit"}),
     ),
     Tier(
         "the paper's suite",

@@ -1,11 +1,13 @@
-"""Making tokenizers: training on corpora of a run, fetching from the hub."""
+"""Making tokenizers: training on corpora of a run, fetching from the hub, reading from disk."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from lm_saturation.errors import InputError
+from lm_saturation.io.gguf_file import SUFFIX as GGUF
 from lm_saturation.io.hub import Repository, list_files, open_repository
 from lm_saturation.io.logs import log, redirect_log
 from lm_saturation.io.tables import read_parts
@@ -55,7 +57,16 @@ def fetch_tokenizer(name: str, revision: str, file: str) -> tuple[Tokenizer, dic
     if file == TOKENIZER_FILE and TOKENIZER_FILE not in names and set(PARTS) <= set(names):
         return _convert(repository, [part for part in [*PARTS, *SETTINGS] if part in names])
     path, file_record = repository.fetch(file)
-    return load_tokenizer(path), {"commit": repository.commit, "file": file_record}
+    return read_tokenizer(path), {"commit": repository.commit, "file": file_record}
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer of a tokenizer.json or of a GGUF file. Raises InputError if there is none in it."""
+    if path.suffix == GGUF:
+        from lm_saturation.text.gguf_tokenizer import gguf_tokenizer
+
+        return gguf_tokenizer(path)
+    return load_tokenizer(path)
 
 
 def _convert(repository: Repository, names: list[str]) -> tuple[Tokenizer, dict[str, Any]]:

@@ -3,12 +3,13 @@
 The rules of the report, the page, docs/figures.md, the README's table and the tests all read this.
 """
 
-from lm_saturation_workflow.catalogue import abilities, bottleneck, evidence, rank, saturation, tied
+from lm_saturation_workflow.catalogue import abilities, bottleneck, evidence, rank, real, saturation, tied
 from lm_saturation_workflow.catalogue.base import Figure, Section, Table, TableRule
 
 SECTIONS: tuple[Section, ...] = (
     saturation.SECTION,
     evidence.SECTION,
+    real.SECTION,
     abilities.SECTION,
     bottleneck.SECTION,
     tied.SECTION,

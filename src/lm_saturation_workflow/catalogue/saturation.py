@@ -184,7 +184,10 @@ CHECKPOINTS_VIEW = View(
         _steps("missing", "missing", "missing_steps"),
         _steps("weights shared with another step", "duplicates", "duplicate_steps"),
         _steps("incomplete", "incomplete", "incomplete_steps"),
+        Column("quantised", lambda row: row["quantisation"] or "", is_number=False),  # Q4_1 keeps its underscore
     ),
+    "Where weights are quantised, what is measured is the model with these weights dequantised, not the one that was "
+    "quantised.",
 )
 SCALING_VIEW = View(
     "scaling_fit",

@@ -8,7 +8,7 @@ import pandas as pd
 from lm_saturation.figures.panels import KEYS
 from lm_saturation.io.tables import table_columns
 
-COLUMNS = [*KEYS, "step", "duplicate_of"]  # of checkpoint_metrics
+COLUMNS = [*KEYS, "step", "duplicate_of", "quantisation"]  # of checkpoint_metrics
 SHOWN = 6  # steps that are listed one by one
 
 
@@ -34,6 +34,7 @@ def model_row(
         "measured": len(measured),
         **{counts[name]: len(found) for name, found in lists.items()},
         **{f"{name}_steps": short_list(found) for name, found in lists.items()},
+        "quantisation": "; ".join(measured.quantisation.dropna().unique()) or None,
     }
 
 

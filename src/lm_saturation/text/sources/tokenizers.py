@@ -62,15 +62,15 @@ class TrainedTokenizer(TokenizerSource):
 
 
 class LocalTokenizer(TokenizerSource):
-    """A tokenizer.json on disk."""
+    """A tokenizer.json on disk, or the tokenizer in a GGUF file."""
 
     source: Literal["local"]
-    path: Text = option(..., "a tokenizer.json")
+    path: Text = option(..., "a tokenizer.json, or a .gguf file")
 
     def check(self) -> None:
         """Raise InputError if there is no such file."""
         if Path(self.path).expanduser().is_dir():
-            raise InputError(f".path is {self.path!r}, a folder; allowed: the tokenizer.json in it")
+            raise InputError(f".path is {self.path!r}, a folder; allowed: the tokenizer.json or .gguf file in it")
         if not Path(self.path).expanduser().is_file():
             raise InputError(f".path is {self.path!r}; there is no such file")
 
@@ -84,9 +84,9 @@ class LocalTokenizer(TokenizerSource):
 
     def make(self, tables: list[str]) -> Made:  # noqa: ARG002
         """Read it."""
-        from lm_saturation.text.tokenizers import load_tokenizer
+        from lm_saturation.text.make_tokenizers import read_tokenizer
 
-        return load_tokenizer(Path(self.path).expanduser()), {}
+        return read_tokenizer(Path(self.path).expanduser()), {}
 
 
 class HubTokenizer(TokenizerSource):
@@ -97,7 +97,9 @@ class HubTokenizer(TokenizerSource):
     source: Literal["hub"]
     repository: Repository = option(..., "a model of the Hugging Face hub")
     revision: Revision = option(..., "commit; a branch or tag can move")
-    file: Text = option("tokenizer.json", "its tokenizer.json; made from its parts where the repository has none")
+    file: Text = option(
+        "tokenizer.json", "its tokenizer.json, made from its parts where the repository has none; or a .gguf file"
+    )
 
     def make(self, tables: list[str]) -> Made:  # noqa: ARG002
         """Fetch it."""

@@ -1,0 +1,169 @@
+"""What one checkpoint of a published model shows, from the tables of a run that measured it (`make real`).
+
+python -m lm_saturation.evidence.real_weights results/smollm2 > src/lm_saturation/resources/real_weights.csv
+
+One row a number. A single checkpoint says how a trained model is, not what its training did.
+"""
+
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lm_saturation.io.tables import read_csv, read_frames, table_columns
+
+NORMAL = 1.959964  # half the width of a 95 % interval, in standard errors
+NATS, COSINE = "nats/token", "mean cosine"
+MEASURED = {  # columns of checkpoint_metrics, and their units
+    "parameters": "parameters",
+    "hidden_size": "dimensions",
+    "vocabulary_size": "tokens",
+    "sample_tokens": "tokens",
+    "cross_entropy_nats": NATS,
+    "bits_per_byte": "bits/byte",
+    "anisotropy": COSINE,
+    "anisotropy_centred": COSINE,
+    "hidden_mean_share": "share of the squared norm",
+    "singular_entropy": "nats",
+    "singular_entropy_centred": "nats",
+    "head_mean_share": "share of the squared norm",
+    "head_effective_rank": "dimensions",
+    "head_effective_rank_centred": "dimensions",
+    "logit_offset": "nats",
+    "logit_spread": "nats",
+    "loss_float32": NATS,
+    "loss_bfloat16": NATS,
+    "loss_bfloat16_centred": NATS,
+    "loss_on_unigram_text": NATS,
+    "loss_on_bigram_text": NATS,
+    "loss_with_all_directions": NATS,
+    "loss_without_state_directions_1": NATS,
+    "loss_without_state_directions_4": NATS,
+    "loss_without_head_directions_1": NATS,
+    "loss_without_head_directions_4": NATS,
+}
+Row = dict[str, Any]
+
+
+def run_rows(results: Path) -> Iterator[Row]:
+    """Rows of the table `real_weights` from the results of a run, for every model at its last step."""
+    metrics = read_frames("checkpoint_metrics", _files(results, "metrics", "checkpoint_metrics"))
+    for (_, model), own in metrics.groupby(["suite", "model"], observed=True):
+        last = own.sort_values("step").iloc[-1]
+        yield from _metric_rows(str(model), last)
+        yield from _layer_rows(results, str(model), int(last.step))
+    yield from _head_rows(results)
+    yield from _score_rows(results)
+
+
+def _row(model: str, quantity: str, value: float, unit: str, **others: Any) -> Row:
+    row = {"model": model, "quantity": quantity, "rank": None, "value": value, "low": None, "high": None, "unit": unit}
+    return row | others
+
+
+def _files(results: Path, stage: str, table: str) -> list[str]:
+    return sorted(map(str, results.glob(f"{stage}/*/*/*/{table}.parquet")))
+
+
+def _table(results: Path, name: str, schema: str = "") -> pd.DataFrame:
+    """A table for people; without rows if the run was not asked for it."""
+    path, schema = results / "tables" / f"{name}.csv", schema or name
+    return read_csv(schema, path) if path.exists() else pd.DataFrame(columns=list(table_columns(schema)))
+
+
+def _metric_rows(model: str, row: pd.Series) -> Iterator[Row]:
+    for name, unit in MEASURED.items():
+        others = {}
+        if name == "cross_entropy_nats" and pd.notna(row.cross_entropy_error):
+            half = NORMAL * row.cross_entropy_error
+            others = {"low": row[name] - half, "high": row[name] + half}
+        if pd.notna(row[name]):
+            yield _row(model, name, float(row[name]), unit, **others)
+
+
+def _layer_rows(results: Path, model: str, step: int) -> Iterator[Row]:
+    """The median over layers, as in the table of saturation."""
+    table = _table(results, "saturation", "table_saturation")
+    own = table[(table.model == model) & (table.final_step == step)]
+    for value in own.anisotropy_layers:
+        yield _row(model, "anisotropy_layers", float(value), COSINE)
+
+
+def _head_rows(results: Path) -> Iterator[Row]:
+    """Heads of each rank: trained ones against the full-rank head of the same training, and the pretrained one, cut."""
+    costs = _table(results, "head_costs")
+    for row in costs[costs.source == "ours"].itertuples():
+        ends = {"low": row.cost_low, "high": row.cost_high}
+        yield _row(row.model, f"head_cost_{row.initialisation}", row.cost_nats, NATS, rank=row.rank, **ends)
+    ours = costs[costs.source == "ours"].drop_duplicates(["model", "initialisation"])
+    for row in ours.itertuples():
+        ends = {"low": row.full_rank_gap_low, "high": row.full_rank_gap_high}
+        yield _row(row.model, f"full_rank_gap_{row.initialisation}", row.full_rank_gap, NATS, **ends)
+    bounds = _table(results, "bottleneck_bound")
+    cut = bounds[(bounds["head"] == "pretrained") & (bounds.method == "truncated")]
+    for row in cut.itertuples():
+        yield _row(row.model, "w_error", row.w_error, "share of the norm", rank=row.rank)
+        ends = {"low": row.gap_low, "high": row.gap_high}
+        yield _row(row.model, "cut_cost", row.gap_nats, NATS, rank=row.rank, **ends)
+        yield _row(row.model, "cut_bound", row.paper_bound, NATS, rank=row.rank)
+
+
+def _score_rows(results: Path) -> Iterator[Row]:
+    """Accuracies of the tasks made of held-out text, zero-shot, and what chance gives."""
+    files = _files(results, "abilities", "ability_scores")
+    if not files:
+        return
+    scores = read_frames("ability_scores", files)
+    scores = scores[(scores.metric == "acc") & (scores.num_fewshot == 0)]
+    for row in scores.itertuples():
+        ends = {"low": row.value - NORMAL * row.stderr, "high": row.value + NORMAL * row.stderr}
+        yield _row(row.model, f"{row.task}_accuracy", row.value, "share of the items", **ends)
+        yield _row(row.model, f"{row.task}_chance", row.chance, "share of the items")
+
+
+def quantities(real_weights: pd.DataFrame) -> pd.DataFrame:
+    """The numbers that have no rank, one row a model and one column a quantity."""
+    numbers = real_weights[real_weights["rank"].isna()]
+    return numbers.pivot_table(index="model", columns="quantity", values="value", sort=False).reset_index()
+
+
+def trained_heads(real_weights: pd.DataFrame) -> pd.DataFrame:
+    """Costs of heads of lower rank, as in the table `head_costs`.
+
+    Columns suite, model, initialisation, hidden_size, rank, cost_nats, cost_low, cost_high, full_rank_gap_high.
+    """
+    widths = quantities(real_weights).set_index("model").hidden_size
+    heads = real_weights[real_weights.quantity.str.startswith("head_cost_")]
+    gaps = real_weights[real_weights.quantity.str.startswith("full_rank_gap_")]
+    gap = {(row.model, row.quantity.removeprefix("full_rank_gap_")): row.high for row in gaps.itertuples()}
+    initialisations = heads.quantity.str.removeprefix("head_cost_")
+    return pd.DataFrame(
+        {
+            "suite": "real",
+            "model": heads.model,
+            "initialisation": initialisations,
+            "hidden_size": heads.model.map(widths).astype(int),
+            "rank": heads["rank"].astype(int),
+            "cost_nats": heads.value,
+            "cost_low": heads.low,
+            "cost_high": heads.high,
+            "full_rank_gap_high": [gap[key] for key in zip(heads.model, initialisations, strict=True)],
+        }
+    )
+
+
+def _printed(value: Any) -> Any:
+    """Numbers to six digits, whole ones in full."""
+    if not isinstance(value, float):
+        return value
+    return int(value) if value.is_integer() else f"{value:.6g}"
+
+
+if __name__ == "__main__":
+    written = csv.DictWriter(sys.stdout, list(table_columns("real_weights")), lineterminator="\n")
+    written.writeheader()
+    for row in run_rows(Path(sys.argv[1])):
+        written.writerow({name: _printed(value) for name, value in row.items()})
