@@ -72,8 +72,17 @@ def test_far_logits_of_a_large_vocabulary():
 
 @pytest.mark.parametrize(
     ("vocabulary_size", "width", "tokens"),
-    [(512, 64, 512), (2048, 16, 128), (2048, 2048, 128), (8192, 16, 32), (49152, 16, 32), (49152, 64, 64)]
-    + [(8192, 512, 128), (49152, 576, 128), (256_000, 4096, 128)],
+    [
+        (512, 64, 512),
+        (2048, 16, 128),
+        (2048, 2048, 128),
+        (8192, 16, 32),
+        (8192, 512, 128),
+        (49152, 16, 32),
+        (49152, 64, 64),
+        (49152, 576, 128),
+        (256_000, 4096, 128),
+    ],
 )
 def test_chunks_are_worth_reading_the_head_and_are_bounded(vocabulary_size, width, tokens):
     assert chunk_tokens(vocabulary_size, width, torch.device("cpu")) == tokens

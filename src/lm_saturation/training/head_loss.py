@@ -36,7 +36,7 @@ def chunk_tokens(vocabulary_size: int, width: int, device: torch.device) -> int:
     matrix is read and its gradient updated: 16·V·width bytes for 6·V·width operations a token. So a CPU takes MOST
     tokens at least, which makes that 48 operations a byte, more than memory needs; through a narrow matrix fewer, whose
     logits are as large as itself, so that a cache holds both; but FEWEST, below which matrix products are slow.
-    At most max(1 MiB, MOST·V·4 bytes) of logits exist on a CPU, and as much of probabilities: twice 25 MB at V = 49,152.
+    At most max(1 MiB, MOST·V·4 bytes) of logits and as much of probabilities exist on a CPU: twice 25 MB at V = 49,152.
     """
     fitting = max(1, CHUNK_BYTES[device.type] // (4 * vocabulary_size))
     if device.type != "cpu":
