@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
 
@@ -29,6 +29,7 @@ def test_without_bias_they_are_the_points_inside_the_convex_hull(width):
     assert count_unargmaxable(head, None, 60, none_seen(head)) == inside
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.booleans())
 def test_brute_force_in_two_dimensions(seed, biased):
     rng = np.random.default_rng(seed)
