@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from lm_saturation.heads.factored_head import head_logits, loss_and_gradients, token_losses
-from lm_saturation.training.head_loss import residuals
+from lm_saturation.training.head_loss import chunk_tokens, residuals, token_chunks
 from tests.heads.problems import problem
 
 
@@ -23,7 +23,7 @@ def factors_of(head, rank):
 @pytest.mark.parametrize("chunk", [1, 7, 100])
 def test_gradients_are_autograds(rank, biased, chunk, monkeypatch):
     states, next_tokens, head = problem(tokens=23)
-    monkeypatch.setitem(residuals.__globals__["CHUNK_BYTES"], "cpu", 4 * len(head) * chunk)
+    monkeypatch.setitem(residuals.__globals__, "chunk_tokens", lambda *_: chunk)
     bias = torch.linspace(-1, 1, len(head), dtype=head.dtype) if biased else None
     factors = factors_of(head, rank)
     loss, gradients = loss_and_gradients(states, next_tokens, factors, bias)
@@ -58,3 +58,35 @@ def test_a_huge_loss_is_exact():
     torch.testing.assert_close(losses, cross_entropy(logits, next_tokens, reduction="none"))
     assert losses[0] > 800
     assert residuals(torch.tensor([[float("nan"), 0.0]]), torch.tensor([0]))[1].isnan().all()
+
+
+def test_far_logits_of_a_large_vocabulary():
+    """Heads drawn from N(0, 1) have logits hundreds apart, where exp underflows: see also benchmarks.heads."""
+    states, next_tokens, head = problem(tokens=40)
+    far = tuple(40 * factor.float() for factor in factors_of(head, 5))
+    found = token_losses(states.float(), next_tokens, far)
+    exact = token_losses(states, next_tokens, tuple(factor.double() for factor in far))
+    assert exact.nats.max() > 200
+    torch.testing.assert_close(found.nats.double(), exact.nats, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("vocabulary_size", "width", "tokens"),
+    [
+        (512, 64, 512),
+        (2048, 16, 128),
+        (2048, 2048, 128),
+        (8192, 16, 32),
+        (8192, 512, 128),
+        (49152, 16, 32),
+        (49152, 64, 64),
+        (49152, 576, 128),
+        (256_000, 4096, 128),
+    ],
+)
+def test_chunks_are_worth_reading_the_head_and_are_bounded(vocabulary_size, width, tokens):
+    assert chunk_tokens(vocabulary_size, width, torch.device("cpu")) == tokens
+    assert 4 * tokens * vocabulary_size <= max(1 << 20, 4 * 128 * vocabulary_size)
+    parts = list(token_chunks(1000, vocabulary_size, width, torch.device("cpu")))
+    assert [at for part in parts for at in range(part.start, part.stop)] == list(range(1000))
+    assert max(part.stop - part.start for part in parts) == tokens

@@ -2,12 +2,19 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
 
 from lm_saturation.metrics import unargmaxable
 from lm_saturation.metrics.unargmaxable import count_unargmaxable
+
+
+def by_programs_alone(head, bias):
+    """How many tokens have a linear program of no margin: no screen takes part."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unargmaxable, "_screened", lambda rows, low, tokens: tokens)
+        return count_unargmaxable(head, bias, len(head), none_seen(head))
 
 
 def none_seen(head):
@@ -22,6 +29,7 @@ def test_without_bias_they_are_the_points_inside_the_convex_hull(width):
     assert count_unargmaxable(head, None, 60, none_seen(head)) == inside
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.booleans())
 def test_brute_force_in_two_dimensions(seed, biased):
     rng = np.random.default_rng(seed)
@@ -61,3 +69,42 @@ def test_tokens_seen_need_no_program(monkeypatch):
 def test_more_dimensions_than_tokens_leave_none():
     head = np.random.default_rng(1).normal(size=(20, 30))
     assert count_unargmaxable(head, None, 20, none_seen(head)) == 0
+
+
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize(("size", "width"), [(60, 3), (80, 6), (150, 8), (60, 40), (10, 4)])
+def test_the_screen_changes_no_answer(size, width, biased):
+    rng = np.random.default_rng([size, width])
+    head = rng.normal(size=(size, width)) * np.exp(rng.normal(size=(size, 1))) + rng.normal(size=width)
+    bias = rng.normal(size=size) if biased else None
+    assert count_unargmaxable(head, bias, size, none_seen(head)) == by_programs_alone(head, bias)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_planted_tokens_are_found_beside_many_that_the_screen_clears(biased, monkeypatch):
+    """Means of other rows, and a twin of one, are never alone at the top; other rows of a wide head all can be."""
+    rng = np.random.default_rng(7)
+    head = rng.normal(size=(1500, 48)) * rng.uniform(0.2, 1, (1500, 1))
+    bias = 0.01 * rng.normal(size=1500) if biased else None
+    planted = 1490 + np.arange(9)
+    for token in planted:
+        others = rng.choice(1490, 12, replace=False)
+        head[token] = head[others].mean(0)
+        if biased:
+            bias[token] = bias[others].mean() - 1e-3
+    head[1499] = head[17]
+    if biased:
+        bias[1499] = bias[17]
+    programs = []
+    solve = unargmaxable._argmaxable
+    monkeypatch.setattr(unargmaxable, "_argmaxable", lambda *of: programs.append(of[2]) or solve(*of))
+    assert count_unargmaxable(head, bias, 1500, none_seen(head)) == 11
+    assert set(programs) >= {17, 1499, *planted.tolist()}
+    assert len(programs) < 60  # the screen clears nearly all others
+
+
+def test_blocks_change_no_answer(monkeypatch):
+    head = np.random.default_rng(3).normal(size=(40, 3))
+    expected = count_unargmaxable(head, None, 40, none_seen(head))
+    monkeypatch.setattr(unargmaxable, "AT_ONCE", 40 * 7)
+    assert count_unargmaxable(head, None, 40, none_seen(head)) == expected > 0

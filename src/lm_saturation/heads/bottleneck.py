@@ -57,9 +57,9 @@ def trained_rows(
 def cut_rows(frozen: HeadStates, moments: HeadMoments, head: str, ranks: Sequence[int]) -> Iterator[dict[str, Any]]:
     """A row for every cut of a head, `pretrained` or `refitted`, to every rank."""
     reference = sequence_losses(frozen, (moments.head.T,))
-    for name in progress(CUTS, f"cuts of the {head} head", unit="cut"):
+    for name in CUTS:
         truncation = cut(name, moments.head, moments.second_moment)
-        for rank in ranks:
+        for rank in progress(ranks, f"{head} head, {name}", unit="rank"):
             factors = truncation.factors(moments.head, rank)
             yield {
                 "head": head,

@@ -19,7 +19,7 @@ from lm_saturation.heads.initialisations import initial_factors, unfactored
 from lm_saturation.heads.states import HeadStates
 from lm_saturation.heads.sweep import Batches, HeadRun, Sweep, SweepState, best_learning_rates
 from lm_saturation.heads.truncation import cut
-from lm_saturation.io.logs import log
+from lm_saturation.io.logs import log, progress
 from lm_saturation.io.tables import arrow_schema
 from lm_saturation.metrics.cross_entropy import summarise
 from lm_saturation.metrics.head_spectrum import gram
@@ -104,14 +104,14 @@ def train_heads(
     best = {id(run) for run in best_learning_rates(runs)}
     return [
         TrainedHead(run, loss, None if run.diverged else frozen.losses(run.factors), id(run) in best)
-        for run, loss in zip(runs, initial, strict=True)
+        for run, loss in progress(zip(runs, initial, strict=True), "final held-out losses", len(runs), "head")
     ]
 
 
 def _initial_losses(runs: list[HeadRun], frozen: HeadStates) -> list[float]:
     """The held-out loss that each head starts from; those that differ in learning rate only share it."""
     losses: dict[tuple[str, int, bool], float] = {}
-    for run in runs:
+    for run in progress(runs, "initial held-out losses", unit="head"):
         if run.kind not in losses:
             losses[run.kind] = float(frozen.losses(run.factors).nats.double().mean())
     return [losses[run.kind] for run in runs]

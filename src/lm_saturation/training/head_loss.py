@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 CHUNK_BYTES = {"cpu": 1 << 20, "cuda": 1 << 28}  # of logits at a time: they fit a core's cache; they fill a GPU
+FEWEST, MOST = 32, 128  # tokens in a chunk on a CPU whose logits do not fit
 
 
 def head_loss(hidden_states: Tensor, head: Tensor, next_tokens: Tensor) -> Tensor:
@@ -22,10 +23,25 @@ def head_loss(hidden_states: Tensor, head: Tensor, next_tokens: Tensor) -> Tenso
     return _HeadLoss.apply(hidden_states, head, next_tokens)
 
 
-def token_chunks(tokens: int, vocabulary_size: int, device: torch.device) -> Iterator[slice]:
-    """Slices of `tokens` tokens, as many at a time as have logits that fit CHUNK_BYTES in float32."""
-    size = max(1, CHUNK_BYTES[device.type] // (4 * vocabulary_size))
+def token_chunks(tokens: int, vocabulary_size: int, width: int, device: torch.device) -> Iterator[slice]:
+    """Slices of `tokens` tokens, `chunk_tokens` at a time."""
+    size = chunk_tokens(vocabulary_size, width, device)
     return (slice(begin, min(begin + size, tokens)) for begin in range(0, tokens, size))
+
+
+def chunk_tokens(vocabulary_size: int, width: int, device: torch.device) -> int:
+    """How many tokens to take at a time through a matrix of `vocabulary_size` times `width`.
+
+    As many as have logits that fit CHUNK_BYTES in float32. A large vocabulary leaves a CPU few, and for each chunk the
+    matrix is read and its gradient updated: 16·V·width bytes for 6·V·width operations a token. So a CPU takes MOST
+    tokens at least, which makes that 48 operations a byte, more than memory needs; through a narrow matrix fewer, whose
+    logits are as large as itself, so that a cache holds both; but FEWEST, below which matrix products are slow.
+    At most max(1 MiB, MOST·V·4 bytes) of logits and as much of probabilities exist on a CPU: twice 25 MB at V = 49,152.
+    """
+    fitting = max(1, CHUNK_BYTES[device.type] // (4 * vocabulary_size))
+    if device.type != "cpu":
+        return fitting
+    return max(fitting, min(MOST, max(FEWEST, width)))
 
 
 def residuals(logits: Tensor, next_tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,13 +76,13 @@ class _HeadLoss(torch.autograd.Function):
         to_states = torch.empty_like(hidden_states)
         to_head = torch.zeros_like(head, dtype=torch.float32)
         total = torch.zeros((), device=head.device)
-        for part in token_chunks(tokens, len(head), head.device):
+        for part in token_chunks(tokens, *head.shape, head.device):
             residual, losses = residuals(hidden_states[part] @ head.T, next_tokens[part])
             total += losses.sum()
             to_logits = residual.to(head.dtype)
             torch.mm(to_logits, head, out=to_states[part])
-            add_product(to_head, to_logits, hidden_states[part])
-        context.save_for_backward(to_states.div_(tokens), to_head.div_(tokens).to(head.dtype))
+            add_product(to_head, to_logits, hidden_states[part] / tokens)
+        context.save_for_backward(to_states.div_(tokens), to_head.to(head.dtype))
         return total / tokens
 
     @staticmethod
