@@ -52,8 +52,13 @@ def needed_mb(experiment: Experiment, jobs: list[Planned]) -> int:
 
 
 def check_disk(needed: int, results: str) -> None:
-    """Raise InputError if the file system of the folder of results has fewer megabytes free than needed."""
+    """Raise InputError if the file system of the folder of results has fewer megabytes free than needed.
+
+    Or if that folder cannot be made, because a link on its path leads nowhere.
+    """
     folder = Path(results).absolute()
+    if broken := next((path for path in (folder, *folder.parents) if path.is_symlink() and not path.exists()), None):
+        raise InputError(f"{broken}: a link that leads nowhere; make {broken.readlink()}, or remove the link")
     free = shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free // 10**6
     if free < needed:
         raise InputError(

@@ -95,3 +95,11 @@ def test_nothing_runs_without_the_gpu_that_is_asked_for(project):
     assert "Traceback" not in output
     assert not (project / "results").exists()
     assert not list((project / ".snakemake" / "locks").glob("*"))
+
+
+def test_results_behind_a_link_that_leads_nowhere(tmp_path):
+    (tmp_path / "results").symlink_to(tmp_path / "gone")
+    with pytest.raises(InputError, match=r"results: a link that leads nowhere; make \S+gone, or remove the link$"):
+        machine.check_disk(1, str(tmp_path / "results" / "smoke"))
+    (tmp_path / "gone").mkdir()
+    machine.check_disk(1, str(tmp_path / "results" / "smoke"))
