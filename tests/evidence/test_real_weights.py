@@ -39,11 +39,15 @@ def results(tmp_path):
     bound = {"suite": "s", "model": "m", "head": "pretrained", "method": "truncated", "rank": [32], "w_error": 0.7}
     bounds = filled("bottleneck_bound", gap_nats=2.0, gap_low=1.8, gap_high=2.2, paper_bound=30.0, **bound)
     saturation = filled("table_saturation", model=["m"], final_step=7, anisotropy_layers=0.4)
-    scores = filled("ability_scores", model="m", task=["cloze"], num_fewshot=0, metric="acc", value=0.6, stderr=0.1)
+    scores = filled(
+        "ability_scores", model="m", task="cloze", step=[1, 7], num_fewshot=0, metric="acc", value=[0.3, 0.6]
+    )
     for folder in ("tables", "metrics/s/m/0", "abilities/s/m/0"):
         (tmp_path / folder).mkdir(parents=True)
     write_frame("checkpoint_metrics", tmp_path / "metrics/s/m/0/checkpoint_metrics.parquet", metrics)
-    write_frame("ability_scores", tmp_path / "abilities/s/m/0/ability_scores.parquet", scores.assign(chance=0.25))
+    write_frame(
+        "ability_scores", tmp_path / "abilities/s/m/0/ability_scores.parquet", scores.assign(chance=0.25, stderr=0.1)
+    )
     for name, schema, table in (
         ("head_costs", "head_costs", costs),
         ("bottleneck_bound", "bottleneck_bound", bounds),
@@ -66,6 +70,7 @@ def test_a_run_gives_the_numbers_of_its_last_step(results):
     assert one.loc[("cut_cost", 32), ["value", "low", "high"]].tolist() == [2.0, 1.8, 2.2]
     assert one.loc[("cut_bound", 32), "value"] == 30.0
     assert one.loc[("cloze_accuracy", np.nan), "low"] == pytest.approx(0.6 - 0.1959964)
+    assert not table.duplicated(["model", "quantity", "rank"]).any()
     assert quantities(table).loc[0, "singular_entropy_centred"] == 0.2
     heads = trained_heads(table)
     assert heads[["model", "initialisation", "hidden_size", "rank"]].to_numpy().tolist() == [

@@ -117,7 +117,8 @@ def _score_rows(results: Path) -> Iterator[Row]:
     if not files:
         return
     scores = read_frames("ability_scores", files)
-    scores = scores[(scores.metric == "acc") & (scores.num_fewshot == 0)]
+    last = scores.step == scores.groupby(["suite", "model"], observed=True).step.transform("max")
+    scores = scores[last & (scores.metric == "acc") & (scores.num_fewshot == 0)]
     for row in scores.itertuples():
         ends = {"low": row.value - NORMAL * row.stderr, "high": row.value + NORMAL * row.stderr}
         yield _row(row.model, f"{row.task}_accuracy", row.value, "share of the items", **ends)
