@@ -9,6 +9,7 @@ from lm_saturation.claims import abilities as abilities
 from lm_saturation.claims import heads as heads
 from lm_saturation.claims import ngrams as ngrams
 from lm_saturation.claims import tied as tied
+from lm_saturation.claims import causes as causes
 
 # isort: on
 from lm_saturation.claims.base import CLAIMS, SOURCES, Claim, Context

@@ -79,6 +79,7 @@ TIED_LONG = Need(
     ((f"{RUN} --configfile config/tied-long.yaml", "a night on two cores"),),
 )
 PAPER_CURVES = Need("The paper's curves, read off its figures, which every configuration has", (DEFAULT,))
+LOGIT_RANKS = Need("Languages of known logit rank (causes.languages)", (DEFAULT,))
 REAL_TEXT = Need("At least 50,000 5-grams of real text", (DEFAULT, OWN_TEXT, PAPER))
 
 
