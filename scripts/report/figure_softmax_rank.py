@@ -68,7 +68,7 @@ def _draw_curves(axis: Axes, text: pd.DataFrame, column: str) -> None:
 
 
 def _draw_needed(axis: Axes, points: pd.DataFrame) -> None:
-    for place, (order, of_order) in enumerate(points.groupby("order")):
+    for place, (_, of_order) in enumerate(points.groupby("order")):
         look: dict[str, Any] = {"marker": MARKERS[place % len(MARKERS)], "linestyle": "", "markersize": 5}
         for method, some in of_order.groupby("method"):
             fill = f"C{place}" if method == "search" else "none"

@@ -12,7 +12,7 @@ from lm_saturation.softmax_rank.logit_language import logit_language, logit_rank
 from lm_saturation.softmax_rank.objective import Problem, loss_and_gradients
 from lm_saturation.softmax_rank.optimum import optima, optimum
 
-LONG = SearchOptions(iterations=2000, trial_iterations=200, tolerance=1e-12)
+LONG = SearchOptions(iterations=400, trial_iterations=50, tolerance=1e-10)
 
 
 def random_laws(contexts=7, types=6, seed=0):
@@ -60,7 +60,7 @@ def test_the_gradient_of_the_problem(bound):
 
 @pytest.mark.parametrize("dimension", [1, 2, 3])
 def test_as_low_as_scipy_from_many_starts(dimension):
-    """On a small case: BFGS with numerical gradients of the dense definition, from 20 points."""
+    """On a small case: BFGS with numerical gradients of the dense definition, from 8 points."""
     laws = random_laws(5, 4)
     contexts = laws.shape[0]
 
@@ -69,9 +69,9 @@ def test_as_low_as_scipy_from_many_starts(dimension):
         return dense_loss(laws, matrix[:contexts], matrix[contexts:])
 
     rng = np.random.default_rng(3)
-    points = rng.standard_normal((20, sum(laws.shape) * dimension))
-    theirs = min(minimize(loss, point, options={"maxiter": 300}).fun for point in points)
-    *_, ours = optima(laws, range(1, dimension + 1), LONG) if dimension < 3 else (optimum(laws, 3, LONG),)
+    points = rng.standard_normal((8, sum(laws.shape) * dimension))
+    theirs = min(minimize(loss, point, options={"maxiter": 150}).fun for point in points)
+    ours = optimum(laws, dimension, LONG)
     assert ours.loss_nats <= theirs + 1e-4
 
 
@@ -82,11 +82,13 @@ def test_what_is_found_has_the_loss_that_it_says():
     assert found.gap_nats == pytest.approx(found.loss_nats - laws.entropy_nats)
 
 
-@pytest.mark.parametrize("rank", [2, 3, 5])
+@pytest.mark.parametrize("rank", [2, 4])
 def test_the_gap_vanishes_at_the_rank_and_not_before(rank):
     laws = logit_language(40, 30, rank, seed=0)
     assert logit_rank(laws) == rank
-    gaps = {found.dimension: found.gap_nats for found in optima(laws, range(1, rank + 2), SearchOptions(iterations=400))}
+    gaps = {
+        found.dimension: found.gap_nats for found in optima(laws, range(1, rank + 2), SearchOptions(iterations=400))
+    }
     assert max(gaps) == rank  # more are not tried
     assert gaps[rank] < 1e-3
     assert all(gaps[d] > 0.01 for d in gaps if d < rank)
@@ -137,6 +139,14 @@ def test_bounds_only_cost():
     assert gaps == sorted(gaps, reverse=True)
     tight = optimum(laws, 3, LONG, 1e-9)
     assert tight.loss_nats == pytest.approx(np.log(laws.shape[1]))  # no norms, no logits
+
+
+def test_looser_bounds_begin_at_the_solution_of_tighter_ones():
+    laws = random_laws(20, 12)
+    tight = optimum(laws, 3, LONG, 5.0)
+    no_search = SearchOptions(iterations=1, trial_iterations=1)
+    assert optimum(laws, 3, no_search, None, None, tight).loss_nats <= tight.loss_nats + 1e-12
+    assert optimum(laws, 3, no_search, None, None, tight).start == "bounded"
 
 
 def test_how_a_search_ended_is_said():

@@ -42,9 +42,7 @@ def w_error_is_what_a_softmax_needs(softmax_rank: pd.DataFrame, context: Context
     rows = rows[rows[f"{name}_dimension"].notna() & (rows.halving_dimension > 0)]
     most, least = (rows[f"{name}_{end}"] / rows.halving_dimension for end in ("dimension", "below"))
     curves: Curves = curves_of(rows.assign(value=most, least=least), "value", "least", "value", name=TEXT)
-    return decided(
-        curves, (least >= 1 / FACTOR) & (most <= FACTOR), (most < 1 / FACTOR) | (least > FACTOR)
-    )
+    return decided(curves, (least >= 1 / FACTOR) & (most <= FACTOR), (most < 1 / FACTOR) | (least > FACTOR))
 
 
 @question(

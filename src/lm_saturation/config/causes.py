@@ -19,9 +19,9 @@ class SearchOptions(Section):
         1e-6, "nats that an iteration must gain; below it a search ends; from 0"
     )
     starts: Annotated[
-        list[Literal["logarithmic", "correspondence", "noise"]], Different("starts"), allowed(
-            "a list of different starts: logarithmic, correspondence, noise"
-        )
+        list[Literal["logarithmic", "correspondence", "noise"]],
+        Different("starts"),
+        allowed("a list of different starts: logarithmic, correspondence, noise"),
     ] = option(["logarithmic", "noise"], "where searches begin, beside the solution of fewer dimensions")
     seed: Seed = option(0, "seed of starts and synthetic languages")
 
@@ -50,7 +50,7 @@ class SoftmaxRankOptions(SearchOptions):
     contexts: Count = option(100, "contexts, the most frequent ones; from 1")
     dimensions: Dimensions = option([1, 2, 4, 8, 16, 32, 64], "dimensions of the head; [] for no search")
     norm_products: NormProducts = option(
-        [100.0], "bounds on the largest norm of a state times the largest of a token, above 0; also without one"
+        [50.0], "bounds on the largest norm of a state times the largest of a token, above 0; also without one"
     )
 
 
@@ -63,5 +63,7 @@ class CausesConfig(SoftmaxRankOptions, JobOptions):
     @model_validator(mode="after")
     def _trial_first(self) -> Self:
         if self.trial_iterations > self.iterations:
-            raise refused(f".trial_iterations is {self.trial_iterations}; allowed: at most the {self.iterations} iterations")
+            raise refused(
+                f".trial_iterations is {self.trial_iterations}; allowed: at most the {self.iterations} iterations"
+            )
         return self

@@ -38,7 +38,9 @@ def constructed_gaps(laws: NextTokenLaws) -> ConstructedGaps:
     pooled = np.zeros(laws.shape[1])
     gaps = {int(support[0]): 0.0}
     entropy = np.append(0.0, np.cumsum(laws.context_entropy[order]))
-    ends = np.append(np.flatnonzero(np.diff(support)) + 1, len(support))  # contexts with more than k successors come first
+    ends = np.append(
+        np.flatnonzero(np.diff(support)) + 1, len(support)
+    )  # contexts with more than k successors come first
     for begin, end in zip(np.append(0, ends[:-1]), ends, strict=True):
         pooled += np.asarray(joint[begin:end].sum(axis=0))
         k = int(support[end]) if end < len(support) else 0
@@ -64,7 +66,7 @@ def face_state(head: Numbers, law: Numbers, scale: float) -> Numbers:
 
     The larger `scale`, the closer.
     """
-    types, k = len(head), head.shape[1] // 2
+    types = len(head)
     seen = np.flatnonzero(law)
     angles = 2 * np.pi * np.arange(types) / types
     zero_on_seen = np.prod([1 - np.cos(angles - angles[s]) for s in seen], axis=0)

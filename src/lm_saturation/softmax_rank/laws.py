@@ -9,8 +9,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
-from lm_saturation.errors import InputError
-
 Numbers = NDArray[np.float64]
 
 
@@ -80,20 +78,16 @@ class NextTokenLaws:
         return type(self).of_counts(csr_array(diags_array(1 / self.context_share) @ self.joint))
 
 
-def laws_of_entries(entries: pa.Table, min_count: int, most: int, what: str) -> NextTokenLaws:
-    """The laws of the most frequent contexts of the table `ngram_matrix` that are seen often enough.
-
-    Raises InputError if none is.
-    """
+def laws_of_entries(entries: pa.Table, min_count: int, most: int) -> NextTokenLaws | None:
+    """The laws of the most frequent contexts of the table `ngram_matrix` that are seen often enough; None if none."""
     row, row_count = entries["row"].to_numpy(), entries["row_count"].to_numpy()
     begins = np.flatnonzero(np.diff(row, prepend=-1))
     of_row = row_count[begins]
     frequent = np.argsort(-of_row, kind="stable")[:most]
     frequent = frequent[of_row[frequent] >= min_count]
     if not len(frequent):
-        raise InputError(f"{what}: no context is seen {min_count} times, the most frequent one {of_row.max()} times")
+        return None
     count = np.rint(entries["probability"].to_numpy() * row_count)
     token = entries["next_token"].to_numpy().astype(np.int64)
     counts = csr_array((count, token, np.append(begins, len(row))), shape=(len(begins), int(token.max()) + 1))
     return NextTokenLaws.of_counts(counts[np.sort(frequent)])
-

@@ -1,7 +1,7 @@
 """Next-token laws whose logits have a known rank: where the gap must vanish, and where it must not.
 
-P_c = softmax(W h_c) with Gaussian H (C, r) and W (V, r). A softmax does not see what is added to all logits of a row, so
-the rank that counts is the least over such shifts: that of the logits with the mean of every row removed.
+P_c = softmax(W h_c) with Gaussian H (C, r) and W (V, r). A softmax does not see what is added to all logits of a row:
+the rank that counts is the least over such shifts, that of the logits with the mean of every row removed.
 """
 
 import numpy as np

@@ -21,19 +21,24 @@ SEARCHED = ["start", "spread_nats", "iterations", "gradient_norm", "last_gain_na
 
 
 def searched_rows(entries: pa.Table, options: SoftmaxRankOptions, keys: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Rows of the table `softmax_rank`: the frequent contexts of one W, by search, without a bound and with each.
+    """Rows of the table `softmax_rank`: the frequent contexts of one W, by search, with each bound and without one.
 
-    Raises InputError if no context is frequent enough.
+    None where no context is frequent enough, which the log says.
     """
     if not options.dimensions:
         return
     total = _ngrams(entries)
-    laws = laws_of_entries(entries, options.min_count, options.contexts, _name(keys))
+    laws = laws_of_entries(entries, options.min_count, options.contexts)
+    if laws is None:
+        log.warning("%s: no context is seen %d times; nothing is searched", _name(keys), options.min_count)
+        return
     errors = count_weighted_w_error(laws)
     kept = {**_size(laws), "ngram_share": laws.counted / total}
-    for bound in (None, *options.norm_products):
+    tighter: dict[int, Optimum] = {}
+    for bound in (*sorted(options.norm_products), None):
         log.info("%s: %d contexts, %d types, norms within %s", _name(keys), *laws.shape, bound)
-        for found in optima(laws, options.dimensions, options, bound):
+        for found in optima(laws, options.dimensions, options, bound, dict(tighter)):
+            tighter[found.dimension] = found
             row = {**keys, **kept, "method": "search", "weighting": "count", "min_count": options.min_count}
             yield row | {
                 "norm_bound": bound,
@@ -44,8 +49,10 @@ def searched_rows(entries: pa.Table, options: SoftmaxRankOptions, keys: Mapping[
 
 
 def constructed_rows(entries: pa.Table, keys: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Rows of the table `softmax_rank`: all contexts of one W, by the construction, rows weighted alike and by count."""
-    laws = laws_of_entries(entries, 1, len(entries), _name(keys))
+    """Rows of the table `softmax_rank`: all contexts of one W, by construction, rows weighted alike and by count."""
+    laws = laws_of_entries(entries, 1, len(entries))
+    if laws is None:
+        return
     for weighting, weighted in (("unit", laws.weighted_alike()), ("count", laws)):
         found = constructed_gaps(weighted)
         for dimension, gap in zip(found.dimension, found.gap_nats, strict=True):

@@ -4,8 +4,9 @@ Every loss found is certain from above: these H and W have it. That no others ha
 is not convex (each half, H given W, is); what the search can do is tested on laws whose answer is known.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,15 +56,21 @@ class Optimum:
 
 
 def optima(
-    laws: NextTokenLaws, dimensions: Sequence[int], options: SearchOptions, norm_product: float | None = None
+    laws: NextTokenLaws,
+    dimensions: Sequence[int],
+    options: SearchOptions,
+    norm_product: float | None = None,
+    tighter: Mapping[int, Optimum] = MappingProxyType({}),
 ) -> Iterator[Optimum]:
     """The best found at each of the dimensions, rising; each search also begins at the solution before it.
+
+    `tighter` are solutions by dimension under a tighter bound, where searches begin, too.
 
     Where the gap is negligible the dimensions end: more cannot cost more.
     """
     before = None
     for dimension in sorted(dimensions):
-        before = optimum(laws, dimension, options, norm_product, before)
+        before = optimum(laws, dimension, options, norm_product, before, tighter.get(dimension))
         log.info(
             "d = %d: gap %.4f nats, from %s, %d iterations, last gain %.1e",
             *(dimension, before.gap_nats, before.start, before.iterations, before.last_gain_nats),
@@ -79,12 +86,18 @@ def optimum(
     options: SearchOptions,
     norm_product: float | None = None,
     narrower: Optimum | None = None,
+    tighter: Optimum | None = None,
 ) -> Optimum:
-    """The best found at one dimension; `narrower` is a solution of fewer, which it cannot be worse than."""
+    """The best found at one dimension; `narrower` is a solution of fewer, `tighter` one under a tighter bound.
+
+    It is not worse than either, but for the small noise in the dimensions added to the narrower one.
+    """
     rng = np.random.default_rng([options.seed, dimension])
     begun: dict[str, Start] = {name: STARTS[name](laws, dimension, rng) for name in options.starts}
     if narrower is not None:
         begun["warm"] = warm(narrower.states, narrower.head, dimension, rng)
+    if tighter is not None:
+        begun["bounded"] = tighter.states, tighter.head
     problem = Problem(laws, dimension, norm_product)
     tried = options.trial_iterations
     trials = {name: _search(problem, problem.vector(*start), options, tried) for name, start in begun.items()}

@@ -32,7 +32,9 @@ def noise(laws: NextTokenLaws, dimension: int, rng: np.random.Generator) -> Star
     contexts, types = laws.shape
     scale = dimension**-0.25
     return _with_unigram(
-        laws, scale * rng.standard_normal((contexts, dimension - 1)), scale * rng.standard_normal((types, dimension - 1))
+        laws,
+        scale * rng.standard_normal((contexts, dimension - 1)),
+        scale * rng.standard_normal((types, dimension - 1)),
     )
 
 
@@ -73,8 +75,7 @@ def _leading(matrix: Numbers, count: int, rng: np.random.Generator) -> tuple[Num
     left, values, right = np.linalg.svd(matrix, full_matrices=False)
     found = min(count, len(values))
     width = ((0, 0), (0, count - found))
-    padded = np.pad(left[:, :found], width), np.pad(values[:found], width[1]), np.pad(right[:found], width[::-1])
-    return padded
+    return np.pad(left[:, :found], width), np.pad(values[:found], width[1]), np.pad(right[:found], width[::-1])
 
 
 def _with_unigram(laws: NextTokenLaws, states: Numbers, head: Numbers) -> Start:
