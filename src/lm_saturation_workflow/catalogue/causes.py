@@ -47,7 +47,7 @@ NEEDED_VIEW = View(
         digits("largest norms, multiplied", "norm_product"),
         digits("last gain (nats)", "last_gain_nats"),
     ),
-    "Least dimensions tried that suffice: fewer may. Last gain: what the last tenth of a search's iterations gained, "
+    "Least dimensions tried that suffice; fewer may. Last gain: what the last tenth of a search's iterations gained, "
     "where that is most.",
 )
 
@@ -57,8 +57,8 @@ FIGURES = (
         title="What a softmax needs",
         caption="Loss of the best logits of d dimensions above the entropy of the text, beside W-error of the same "
         "rows. Does a softmax need the dimensions that W-error names?",
-        details="Top: for each text, the gap of the frequent contexts by length of the context, by search; dotted, with "
-        "bounded norms; grey, the gap that counts. Beside it W-error of the same rows. Bottom: the dimension that "
+        details="Top: for each text, the gap of the frequent contexts by length of the context, by search; dotted, "
+        "with bounded norms; grey, the gap that counts. Beside it W-error of the same rows. Bottom: the dimension that "
         "certainly suffices for that gap against the one at which W-error halves; hollow, all contexts, by a "
         "construction whose norms have no bound; on the line both are alike. And the gap on languages of known logit "
         "rank, which should vanish from the line on, and not before.",
@@ -83,7 +83,7 @@ TABLES = (
 
 SECTION = Section(
     "causes",
-    "What a softmax needs",
+    "What makes models saturate",
     FIGURES,
     TABLES,
     ("softmax_rank", "This configuration counts no n-grams (ngrams.corpora is empty)."),
