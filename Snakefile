@@ -77,6 +77,7 @@ include: "rules/heads.smk"
 include: "rules/scaling.smk"
 include: "rules/abilities.smk"
 include: "rules/tied.smk"
+include: "rules/causes.smk"
 include: "rules/report.smk"
 
 

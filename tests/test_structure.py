@@ -17,7 +17,7 @@ tied.remedies
 config
 checkpoints
 metrics ngrams saturation scaling training
-abilities heads notebook tied
+abilities heads notebook softmax_rank tied
 evidence
 claims figures
 report

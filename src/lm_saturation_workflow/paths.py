@@ -183,6 +183,12 @@ def tied_tables(experiment: Experiment, table: str) -> list[str]:
     return [f"<results>/tied/{remedy}/{table}.parquet" for remedy in experiment.tied.trained_remedies]
 
 
+def softmax_rank_tables(experiment: Experiment) -> list[str]:
+    """The table softmax_rank of every text: those of figure 7, and those with contexts of each length."""
+    samples = dict.fromkeys([*experiment.ngrams.figure_samples(), *experiment.ngrams.context_samples()])
+    return [f"<results>/causes/{'/'.join(sample)}/softmax_rank.parquet" for sample in samples]
+
+
 def language_model_tables(texts: Iterable[TokenizedText]) -> list[str]:
     """The tables of the 5-gram models of these texts."""
     return [f"<results>/ngrams/{'/'.join(text)}/language_model/language_model.parquet" for text in texts]

@@ -113,7 +113,7 @@ def test_every_output_is_there(finished):
 def test_every_job_leaves_a_log_and_a_time(finished):
     logs = finished / "logs" / "smoke"
     names = {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.log")}
-    assert len(names) == 130
+    assert len(names) == 143
     assert {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.tsv")} == names
 
 
@@ -150,7 +150,11 @@ def test_a_fresh_clone_runs_nothing_again(finished):
     [
         ("report/palette", "deep", {name for name, figure in FIGURES.items() if figure.palette}),
         ("report/published", {"words": "pythia"}, {"figure_7"}),
-        ("ngrams/min_counts", [3], {"ngram_spectrum", "figure_7", "table_7", "claims", *CONTROLS}),
+        (
+            "ngrams/min_counts",
+            [3],
+            {"ngram_spectrum", "figure_7", "table_7", "claims", *CONTROLS, *OF_SECTION["causes"]},
+        ),
         ("ngrams/controls/sample_sizes", [1000], {"claims", *CONTROLS}),
         (
             "held_out/share",
@@ -194,6 +198,9 @@ def test_a_fresh_clone_runs_nothing_again(finished):
         ("tied/models/seed", 1, {"tied_models", *TIED_INITIAL}),
         ("tied/training/sigma", 0.5, TIED_TRAINED),
         ("tied/memory_mb", 3000, set()),
+        ("causes/contexts", 15, {"softmax_rank", "claims", *OF_SECTION["causes"]}),
+        ("causes/languages/ranks", [2], {"softmax_rank_languages", "claims", *OF_SECTION["causes"]}),
+        ("causes/memory_mb", 3000, set()),
         ("ngrams/memory_mb", 5000, set()),
         ("ngrams/threads", 2, set()),
     ],

@@ -10,6 +10,7 @@ from lm_saturation.claims import heads as heads
 from lm_saturation.claims import ngrams as ngrams
 from lm_saturation.claims import tied as tied
 from lm_saturation.claims import real as real
+from lm_saturation.claims import causes as causes
 
 # isort: on
 from lm_saturation.claims.base import CLAIMS, SOURCES, Claim, Context

@@ -84,9 +84,9 @@ TIED_LONG = Need(
     "steps it is 7 %",
     ((f"{RUN} --configfile config/tied-long.yaml", "a night on two cores"),),
 )
-PAPER_CURVES = Need("The paper's curves, read off its figures, which every configuration has", (DEFAULT,))
 PUBLISHED_MODEL = Need("The numbers of a published model, which every configuration reads", (REAL_WEIGHTS,))
 INTERMEDIATE_CHECKPOINTS = Need("Ten checkpoints or more of the training of a published model", (SMOLLM2,))
+LOGIT_RANKS = Need("Languages of known logit rank (causes.languages)", (DEFAULT,))
 REAL_TEXT = Need("At least 50,000 5-grams of real text", (DEFAULT, OWN_TEXT, PAPER))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self, Union
 from pydantic import Field, model_validator
 
 from lm_saturation.config.abilities import AbilitiesConfig
+from lm_saturation.config.causes import CausesConfig
 from lm_saturation.config.heads import HeadsConfig
 from lm_saturation.config.metrics import HeldOut, MetricOptions, MetricsConfig
 from lm_saturation.config.ngrams import NgramsConfig
@@ -68,6 +69,7 @@ class Experiment(Section):
     scaling: ScalingConfig = option({}, "the scaling law, figure 1b")
     abilities: AbilitiesConfig = option({}, "evaluations by lm-evaluation-harness, beside the published ones of Pythia")
     tied: TiedConfig = option({}, "tied embeddings, and remedies for their high initial loss (Su 2023)")
+    causes: CausesConfig = option({}, "what a softmax needs, and what makes models saturate")
     report: ReportConfig = option({}, "how figures look")
 
     @model_validator(mode="after")

@@ -85,6 +85,12 @@ class NgramsConfig(SpectrumOptions, JobOptions):
         """Those of its controls whose rows are smoothed too."""
         return self._samples(self.controls.tokenizers, [(self.order, self.sample_size)])
 
+    def context_samples(self) -> list[NgramSample]:
+        """Those of its controls that differ in the length of contexts, at the sample size of figure 7."""
+        return self._samples(
+            self.controls.tokenizers, [(order, self.sample_size) for order in (self.order, *self.controls.orders)]
+        )
+
     def control_samples(self) -> list[NgramSample]:
         """The samples of the controls of figure 7."""
         sizes = [(self.order, size) for size in (self.sample_size, *self.controls.sample_sizes)]

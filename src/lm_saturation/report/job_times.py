@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-STAGES = ("corpus", "ngrams", "checkpoints", "metrics", "heads", "scaling", "abilities", "tied", "report")
+STAGES = ("corpus", "ngrams", "checkpoints", "metrics", "heads", "scaling", "abilities", "tied", "causes", "report")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 The rules of the report, the page, docs/figures.md, the README's table and the tests all read this.
 """
 
-from lm_saturation_workflow.catalogue import abilities, bottleneck, evidence, rank, real, saturation, tied
+from lm_saturation_workflow.catalogue import abilities, bottleneck, causes, evidence, rank, real, saturation, tied
 from lm_saturation_workflow.catalogue.base import Figure, Section, Table, TableRule
 
 SECTIONS: tuple[Section, ...] = (
@@ -14,6 +14,7 @@ SECTIONS: tuple[Section, ...] = (
     bottleneck.SECTION,
     tied.SECTION,
     rank.SECTION,
+    causes.SECTION,
 )
 FIGURES: dict[str, Figure] = {figure.name: figure for section in SECTIONS for figure in section.figures}
 TABLE_RULES: dict[str, TableRule] = {rule.name: rule for section in SECTIONS for rule in section.tables}

@@ -1,0 +1,69 @@
+"""Options of stage causes: what a softmax needs."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lm_saturation.options import Count, Different, JobOptions, Section, Seed, allowed, option, refused
+
+Dimensions = Annotated[list[Count], Different("whole numbers from 1", 0)]
+NormProducts = Annotated[list[Annotated[float, Field(gt=0)]], Different("numbers above 0", 0)]
+
+
+class SearchOptions(Section):
+    """How the least loss of d dimensions is searched for."""
+
+    iterations: Count = option(120, "L-BFGS iterations of the best start, at most; from 1")
+    trial_iterations: Count = option(20, "iterations after which the best start is chosen; from 1, at most iterations")
+    tolerance: Annotated[float, Field(ge=0)] = option(
+        1e-6, "nats that an iteration must gain; below it a search ends; from 0"
+    )
+    starts: Annotated[
+        list[Literal["logarithmic", "correspondence", "noise"]],
+        Different("starts"),
+        allowed("a list of different starts: logarithmic, correspondence, noise"),
+    ] = option(["logarithmic", "noise"], "where searches begin, beside the solution of fewer dimensions")
+    seed: Seed = option(0, "seed of starts and synthetic languages")
+
+
+class LanguageOptions(Section):
+    """Synthetic languages whose logits have a known rank, on which the search is tested."""
+
+    ranks: Dimensions = option([2, 4, 8, 16], "true ranks of the logits; below vocabulary_size; [] for none")
+    dimensions: Dimensions = option([1, 2, 3, 4, 6, 8, 12, 16, 24], "dimensions of the head")
+    contexts: Count = option(100, "contexts, which come by Zipf's law")
+    vocabulary_size: int = option(100, "tokens; from 2", ge=2)
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        highest = min(self.contexts, self.vocabulary_size - 1)
+        for rank in self.ranks:
+            if rank > highest:
+                raise refused(f".ranks names {rank}; allowed with these contexts and tokens: 1 to {highest}")
+        return self
+
+
+class SoftmaxRankOptions(SearchOptions):
+    """Of which contexts, and at which dimensions."""
+
+    min_count: Count = option(10, "times that a context must be seen; from 1")
+    contexts: Count = option(100, "contexts, the most frequent ones; from 1")
+    dimensions: Dimensions = option([1, 2, 4, 8, 16, 32, 64], "dimensions of the head; [] for no search")
+    norm_products: NormProducts = option(
+        [50.0], "bounds on the largest norm of a state times the largest of a token, above 0; also without one"
+    )
+
+
+class CausesConfig(SoftmaxRankOptions, JobOptions):
+    """What a softmax needs: the texts are those of ngrams.controls, with contexts of each length."""
+
+    memory_mb: int = option(2000, "memory of a job, MB; from 1000", ge=1000)
+    languages: LanguageOptions = option({}, "languages whose logits have a known rank")
+
+    @model_validator(mode="after")
+    def _trial_first(self) -> Self:
+        if self.trial_iterations > self.iterations:
+            raise refused(
+                f".trial_iterations is {self.trial_iterations}; allowed: at most the {self.iterations} iterations"
+            )
+        return self

@@ -1,0 +1,90 @@
+"""What a softmax needs: dimensions and loss of the best logits, beside W-error."""
+
+from typing import Any
+
+from lm_saturation.config import Experiment
+from lm_saturation.report.cells import Column, View, digits, words
+from lm_saturation_workflow.catalogue.base import Figure, Files, Section, Table, TableRule, table_file
+from lm_saturation_workflow.paths import ngram_tables, softmax_rank_tables
+
+
+def _inputs(experiment: Experiment) -> Files:
+    samples = dict.fromkeys([*experiment.ngrams.figure_samples(), *experiment.ngrams.context_samples()])
+    return {
+        "ranks": softmax_rank_tables(experiment),
+        "summaries": ngram_tables(samples, "ngram_summary"),
+        "languages": ["<results>/causes/softmax_rank_languages.parquet"] if experiment.causes.languages.ranks else [],
+    }
+
+
+def _figure_inputs(experiment: Experiment) -> Files:
+    inputs = _inputs(experiment)
+    return {"ranks": inputs["ranks"], "languages": inputs["languages"], "needed": table_file("softmax_rank")}
+
+
+def _contexts(row: dict[str, Any]) -> str:
+    seen = f"the {row['contexts']:,} most frequent" if row["method"] == "search" else f"all {row['contexts']:,}"
+    return f"{seen}, {'by count' if row['weighting'] == 'count' else 'alike'}"
+
+
+NEEDED_VIEW = View(
+    "softmax_rank",
+    "What a softmax needs, in numbers",
+    (
+        words("corpus"),
+        words("tokenizer"),
+        digits("order", "order"),
+        Column("contexts", _contexts, is_number=False),
+        digits("types", "types"),
+        words("found by", "method"),
+        digits("bound on norms", "norm_bound"),
+        digits("entropy (nats)", "entropy_nats", ".2f"),
+        digits("one law for all, above it", "unigram_gap_nats", ".2f"),
+        digits("d where the gap is 0.1", "lenient_dimension"),
+        digits("0.05", "softmax_dimension"),
+        digits("0.025", "strict_dimension"),
+        digits("d where W-error is 0.5", "halving_dimension"),
+        digits("largest norms, multiplied", "norm_product"),
+        digits("last gain (nats)", "last_gain_nats"),
+    ),
+    "Least dimensions tried that suffice; fewer may. Last gain: what the last tenth of a search's iterations gained, "
+    "where that is most.",
+)
+
+FIGURES = (
+    Figure(
+        name="figure_softmax_rank",
+        title="What a softmax needs",
+        caption="Loss of the best logits of d dimensions above the entropy of the text, beside W-error of the same "
+        "rows. Does a softmax need the dimensions that W-error names?",
+        details="Top: for each text, the gap of the frequent contexts by length of the context, by search; dotted, "
+        "with bounded norms; grey, the gap that counts. Beside it W-error of the same rows. Bottom: the dimension that "
+        "certainly suffices for that gap against the one at which W-error halves; hollow, all contexts, by a "
+        "construction whose norms have no bound; on the line both are alike. And the gap on languages of known logit "
+        "rank, which should vanish from the line on, and not before.",
+        inputs=_figure_inputs,
+        wanted=lambda experiment: bool(experiment.ngrams.corpora or experiment.causes.languages.ranks),
+        minutes=3,
+    ),
+)
+
+TABLES = (
+    TableRule(
+        name="table_softmax_rank",
+        message="Write what a softmax needs in numbers",
+        inputs=_inputs,
+        tables=(
+            Table("softmax_rank", "table_softmax_rank", (NEEDED_VIEW,)),
+            Table("softmax_rank_languages", "softmax_rank_languages"),
+        ),
+        minutes=3,
+    ),
+)
+
+SECTION = Section(
+    "causes",
+    "What makes models saturate",
+    FIGURES,
+    TABLES,
+    ("softmax_rank", "This configuration counts no n-grams (ngrams.corpora is empty)."),
+)
