@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import termios
+import threading
 import time
 
 import pyte
@@ -153,12 +154,16 @@ def without_times(text):
 
 @pytest.fixture
 def progress():
-    """Live lines that write to a terminal."""
+    """Live lines that write to a terminal, which is read all the time: one that is full blocks who writes."""
     ours, theirs = pty.openpty()
+    reader = threading.Thread(target=lambda: all(iter(lambda: read(ours), b"")), daemon=True)
+    reader.start()
     with open(theirs, "w") as terminal:
         live = LiveProgress(terminal)
         yield live
         live.close()
+        live.console.file.close()
+    reader.join()
     os.close(ours)
 
 
