@@ -52,7 +52,7 @@ def loss_and_gradients(
     first, *others = (factor.to(states.dtype) for factor in factors)
     gradients = tuple(torch.zeros_like(factor, memory_format=torch.contiguous_format) for factor in factors)
     total = torch.zeros((), dtype=gradients[0].dtype, device=states.device)
-    for part in token_chunks(len(states), *first.T.shape, states.device):
+    for part in token_chunks(len(states), first.T.shape, states.device):
         inner = _inner(states[part], (first, *others))
         residual, losses = residuals(_logits(inner, first, bias), next_tokens[part])
         total += losses.sum()
@@ -69,7 +69,7 @@ def token_losses(states: Tensor, next_tokens: Tensor, factors: Factors, bias: Te
     """Loss and hit of each token (n,), in the type of the `states` (n, d)."""
     factors = tuple(factor.to(states.dtype) for factor in factors)
     nats, hits = [], []
-    for part in token_chunks(len(states), *factors[0].T.shape, states.device):
+    for part in token_chunks(len(states), factors[0].T.shape, states.device):
         logits, targets = head_logits(states[part], factors, bias), next_tokens[part]
         logits = logits if logits.dtype == torch.float64 else logits.float()
         nats.append(cross_entropy(logits, targets, reduction="none"))  # logsumexp is 15 times as slow if exp underflows

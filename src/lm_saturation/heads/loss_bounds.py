@@ -73,7 +73,7 @@ def _mean_variance(moments: HeadMoments, difference: Tensor) -> float:
     """Mean Var_p(D x) of D (V, d)."""
     states, bias = moments.frozen.hidden_states, moments.frozen.bias
     total = torch.zeros((), dtype=torch.float64, device=states.device)
-    for part in token_chunks(len(states), *difference.shape, states.device):
+    for part in token_chunks(len(states), difference.shape, states.device):
         probability = torch.softmax(head_logits(states[part], (moments.head.T,), bias), 1)
         moved = states[part] @ difference.T
         moved -= moved.mean(1, keepdim=True)

@@ -45,8 +45,8 @@ def constructed_gaps(laws: NextTokenLaws) -> ConstructedGaps:
         pooled += np.asarray(joint[begin:end].sum(axis=0))
         k = int(support[end]) if end < len(support) else 0
         gaps[k] = max(0.0, _pooled_cross_entropy(pooled) - entropy[end])
-    k = np.array(sorted(gaps))
-    return ConstructedGaps(2 * k + 1, np.array([gaps[each] for each in k]))
+    supports = np.array(sorted(gaps))
+    return ConstructedGaps(2 * supports + 1, np.array([gaps[k] for k in supports]))
 
 
 def _pooled_cross_entropy(pooled: Numbers) -> float:

@@ -23,8 +23,9 @@ def head_loss(hidden_states: Tensor, head: Tensor, next_tokens: Tensor) -> Tenso
     return _HeadLoss.apply(hidden_states, head, next_tokens)
 
 
-def token_chunks(tokens: int, vocabulary_size: int, width: int, device: torch.device) -> Iterator[slice]:
-    """Slices of `tokens` tokens, `chunk_tokens` at a time."""
+def token_chunks(tokens: int, head_shape: torch.Size, device: torch.device) -> Iterator[slice]:
+    """Slices of `tokens` tokens, as many at a time as `chunk_tokens` says for a head (V, width)."""
+    vocabulary_size, width = head_shape
     size = chunk_tokens(vocabulary_size, width, device)
     return (slice(begin, min(begin + size, tokens)) for begin in range(0, tokens, size))
 
@@ -76,7 +77,7 @@ class _HeadLoss(torch.autograd.Function):
         to_states = torch.empty_like(hidden_states)
         to_head = torch.zeros_like(head, dtype=torch.float32)
         total = torch.zeros((), device=head.device)
-        for part in token_chunks(tokens, *head.shape, head.device):
+        for part in token_chunks(tokens, head.shape, head.device):
             residual, losses = residuals(hidden_states[part] @ head.T, next_tokens[part])
             total += losses.sum()
             to_logits = residual.to(head.dtype)
