@@ -50,6 +50,19 @@ NEEDED_VIEW = View(
     "Least dimensions tried that suffice; fewer may. Last gain: what the last tenth of a search's iterations gained, "
     "where that is most.",
 )
+LANGUAGES_VIEW = View(
+    "softmax_rank_languages",
+    "Languages of known logit rank",
+    (
+        digits("logit rank r", "rank"),
+        digits("d", "dimension"),
+        digits("gap (nats)", "gap_nats"),
+        digits("one law for all (nats)", "unigram_gap_nats", ".2f"),
+        words("best start", "start"),
+        digits("iterations", "iterations"),
+        digits("last gain (nats)", "last_gain_nats"),
+    ),
+)
 
 FIGURES = (
     Figure(
@@ -75,7 +88,7 @@ TABLES = (
         inputs=_inputs,
         tables=(
             Table("softmax_rank", "table_softmax_rank", (NEEDED_VIEW,)),
-            Table("softmax_rank_languages", "softmax_rank_languages"),
+            Table("softmax_rank_languages", "softmax_rank_languages", (LANGUAGES_VIEW,)),
         ),
         minutes=3,
     ),
