@@ -87,6 +87,6 @@ def test_far_logits_of_a_large_vocabulary():
 def test_chunks_are_worth_reading_the_head_and_are_bounded(vocabulary_size, width, tokens):
     assert chunk_tokens(vocabulary_size, width, torch.device("cpu")) == tokens
     assert 4 * tokens * vocabulary_size <= max(1 << 20, 4 * 128 * vocabulary_size)
-    parts = list(token_chunks(1000, vocabulary_size, width, torch.device("cpu")))
+    parts = list(token_chunks(1000, torch.Size([vocabulary_size, width]), torch.device("cpu")))
     assert [at for part in parts for at in range(part.start, part.stop)] == list(range(1000))
     assert max(part.stop - part.start for part in parts) == tokens
