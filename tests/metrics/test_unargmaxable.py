@@ -82,7 +82,7 @@ def test_the_screen_changes_no_answer(size, width, biased):
 
 @pytest.mark.parametrize("biased", [False, True])
 def test_planted_tokens_are_found_beside_many_that_the_screen_clears(biased, monkeypatch):
-    """Means of other rows, and a twin of one, are never alone at the top; rows as long as others, in many dimensions, are."""
+    """Means of other rows, and a twin of one, are never alone at the top; long rows in many dimensions are."""
     rng = np.random.default_rng(7)
     head = rng.normal(size=(1500, 48)) * rng.uniform(0.8, 1, (1500, 1))
     bias = 0.01 * rng.normal(size=1500) if biased else None
