@@ -137,7 +137,8 @@ def _redirect_transformers_log() -> None:
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     redirect_log("transformers")
-    modeling_gguf_pytorch_utils.tqdm = ProgressBar  # type: ignore[assignment]  # which no setting of transformers reaches
+    reader: Any = modeling_gguf_pytorch_utils
+    reader.tqdm = ProgressBar  # which no setting of transformers reaches
 
 
 def _shown_files(files: WeightFiles) -> str:

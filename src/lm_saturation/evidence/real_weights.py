@@ -76,7 +76,7 @@ def _table(results: Path, name: str, schema: str = "") -> pd.DataFrame:
 
 def _metric_rows(model: str, row: pd.Series) -> Iterator[Row]:
     for name, unit in MEASURED.items():
-        others = {}
+        others: Row = {}
         if name == "cross_entropy_nats" and pd.notna(row.cross_entropy_error):
             half = NORMAL * row.cross_entropy_error
             others = {"low": row[name] - half, "high": row[name] + half}

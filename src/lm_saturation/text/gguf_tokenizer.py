@@ -7,6 +7,7 @@ a name is refused, unless its pattern is known.
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer, pre_tokenizers
 
@@ -42,7 +43,7 @@ def _built(path: Path) -> Tokenizer:
 
     redirect_log("transformers")
     try:
-        built = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
+        built: Any = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
     except Exception as error:  # of many classes
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise InputError(
