@@ -3,7 +3,7 @@
 from typing import Any
 
 from lm_saturation.config import Experiment
-from lm_saturation.report.cells import Column, View, digits, interval, named, number, size, words
+from lm_saturation.report.cells import Column, View, digits, interval, is_empty, named, number, size, words
 from lm_saturation_workflow.catalogue.base import Figure, Files, Parameters, Section, Table, TableRule, table_file
 from lm_saturation_workflow.paths import audits, control_tables, language_model_tables, measured_tables, suite_tables_of
 from lm_saturation_workflow.project import resource
@@ -173,6 +173,13 @@ CORRELATION_VIEW = View(
     "p-value of a permutation test. Pairs with fewer than three such models are left out.",
     chosen=lambda table: table[table.spearman.notna()],
 )
+
+
+def _quantised(row: dict[str, Any]) -> str:
+    """The types of its weights: Q4_1 keeps its underscore."""
+    return "" if is_empty(row["quantisation"]) else str(row["quantisation"])
+
+
 CHECKPOINTS_VIEW = View(
     "checkpoints",
     "Checkpoints configured, found and measured",
@@ -184,7 +191,7 @@ CHECKPOINTS_VIEW = View(
         _steps("missing", "missing", "missing_steps"),
         _steps("weights shared with another step", "duplicates", "duplicate_steps"),
         _steps("incomplete", "incomplete", "incomplete_steps"),
-        Column("quantised", lambda row: row["quantisation"] or "", is_number=False),  # Q4_1 keeps its underscore
+        Column("quantised", _quantised, is_number=False),
     ),
     "Where weights are quantised, what is measured is the model with these weights dequantised, not the one that was "
     "quantised.",
