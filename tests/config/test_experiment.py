@@ -35,7 +35,7 @@ def test_default_is_valid():
         (
             "ngrms",
             {},
-            "ngrms: unknown key, did you mean ngrams?; allowed: abilities, checkpoints, corpora, heads,",
+            "ngrms: unknown key, did you mean ngrams?; allowed: abilities, causes, checkpoints, corpora,",
         ),
         ("ngrams/order", 6, "ngrams.order is 6; allowed: at most 5"),
         ("ngrams/shards", 0, "ngrams.shards is 0; allowed: at least 1"),
@@ -285,4 +285,4 @@ def test_what_yaml_takes_for_another_type(path, value, message):
 def test_a_folder_with_a_tokenizer_is_named(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{}")
     error = error_of(changed("tokenizers/own", {"source": "local", "path": str(tmp_path)}))
-    assert error.endswith("a folder; allowed: the tokenizer.json in it")
+    assert error.endswith("a folder; allowed: the tokenizer.json or .gguf file in it")

@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from lm_saturation import model_metrics
 from lm_saturation.checkpoints.loading import load_model, quantisation_of
+from lm_saturation.evidence.rounding import rounding_cost
 from lm_saturation.text.make_tokenizers import read_tokenizer
 from tests.conftest import RESOURCES
 from tests.evidence.smollm2 import FILE, TEXT, needed
@@ -48,6 +49,18 @@ def test_the_loss_is_that_of_transformers(tokens, loss):
     theirs = float(torch.nn.functional.cross_entropy(logits, torch.tensor(tokens[1:])))
     assert loss == pytest.approx(theirs, abs=1e-5)
     assert loss < 3.5  # nats/token: it knows English
+
+
+@pytest.mark.parametrize("offset", [9, 50, 200, 800, 1500])
+def test_its_logits_lose_by_rounding_about_what_gaussian_ones_do(tokens, offset):
+    """Within a factor of 2.5: logits of real text have longer tails than Gaussian ones, and likelier next tokens."""
+    with torch.no_grad():
+        logits = load_model(FILE.parent, torch.float32)(torch.tensor([tokens])).logits[0].double()
+    logits -= logits.mean(1, keepdim=True)
+    exact, noisy = (values.log_softmax(1) for values in (logits, (logits + offset).bfloat16().double()))
+    lost = float((exact.exp() * (exact - noisy)).sum(1).mean())
+    predicted = rounding_cost(offset, float(logits.std(1).mean()), "bfloat16", logits.shape[1])
+    assert 1 / 2.5 < predicted / lost < 2.5
 
 
 def test_tokens_and_loss_are_those_of_llama_cpp(tokens, loss):

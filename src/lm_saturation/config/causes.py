@@ -22,7 +22,10 @@ class SearchOptions(Section):
         list[Literal["logarithmic", "correspondence", "noise"]],
         Different("starts"),
         allowed("a list of different starts: logarithmic, correspondence, noise"),
-    ] = option(["logarithmic", "noise"], "where searches begin, beside the solution of fewer dimensions")
+    ] = option(
+        ["logarithmic", "noise"],
+        "where searches begin, beside the solution of fewer dimensions: logarithmic, correspondence, noise",
+    )
     seed: Seed = option(0, "seed of starts and synthetic languages")
 
 

@@ -69,7 +69,9 @@ class Experiment(Section):
     scaling: ScalingConfig = option({}, "the scaling law, figure 1b")
     abilities: AbilitiesConfig = option({}, "evaluations by lm-evaluation-harness, beside the published ones of Pythia")
     tied: TiedConfig = option({}, "tied embeddings, and remedies for their high initial loss (Su 2023)")
-    causes: CausesConfig = option({}, "what a softmax needs, and what makes models saturate")
+    causes: CausesConfig = option(
+        {}, "what a softmax needs: on the texts of ngrams.controls, with contexts of each length"
+    )
     report: ReportConfig = option({}, "how figures look")
 
     @model_validator(mode="after")
