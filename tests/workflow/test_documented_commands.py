@@ -117,6 +117,10 @@ def plan_only(home, command):
     assert re.search("^Job stats:|^Nothing to be done", run(home, f"{command} --dry-run"), re.MULTILINE)
 
 
+def elsewhere(home, command):
+    plan_only(home, command.replace("/scratch/me", "elsewhere"))
+
+
 def own_text(home, command):
     """Minutes of work in all: its plan, and that the text is read."""
     plan_only(home, command)
@@ -221,6 +225,7 @@ WAYS = [  # the first that fits
     (r"snakemake --cores all|snakemake \w+ --cores all", as_written),
     (r"snakemake --cores all --configfile config/own_text\.yaml", own_text),
     (r"snakemake .*--(?:configfile|workflow-profile) .*", plan_only),
+    (r"snakemake .*--directory /scratch/me", elsewhere),
     (r"python -m lm_saturation_workflow\.reruns .*", reruns),
     (r"python -m lm_saturation_workflow\.cost .*", as_written),
     (r"pip install .*", pip_plan),
