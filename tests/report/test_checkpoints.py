@@ -378,7 +378,7 @@ def test_checkpoints_asked_for_found_and_measured():
     assert np.isnan(trained.found)
     assert table.set_index("model").loc["gone", "measured"] == 0
     assert one.quantisation == "Q8_0 78 %"
-    assert trained.quantisation is None
+    assert pd.isna(trained.quantisation)
     everything = checkpoint_table(metrics, audits, {"hub": None, "own": None})
     assert everything.configured.isna().all()
     assert short_list(range(0, 100, 10)) == "0, 10, 20, 30, ..., 90"

@@ -45,6 +45,7 @@ MEASURED = {  # columns of checkpoint_metrics, and their units
     "loss_without_head_directions_1": NATS,
     "loss_without_head_directions_4": NATS,
 }
+LAYERS = "anisotropy_layers"  # the median over the layers, of table_saturation
 Row = dict[str, Any]
 
 
@@ -88,8 +89,8 @@ def _layer_rows(results: Path, model: str, step: int) -> Iterator[Row]:
     """The median over layers, as in the table of saturation."""
     table = _table(results, "saturation", "table_saturation")
     own = table[(table.model == model) & (table.final_step == step)]
-    for value in own.anisotropy_layers:
-        yield _row(model, "anisotropy_layers", float(value), COSINE)
+    for value in own[LAYERS]:
+        yield _row(model, LAYERS, float(value), COSINE)
 
 
 def _head_rows(results: Path) -> Iterator[Row]:
@@ -126,9 +127,11 @@ def _score_rows(results: Path) -> Iterator[Row]:
 
 
 def quantities(real_weights: pd.DataFrame) -> pd.DataFrame:
-    """The numbers that have no rank, one row a model and one column a quantity."""
+    """The numbers that have no rank, one row a model and one column a quantity; empty where it was not measured."""
     numbers = real_weights[real_weights["rank"].isna()]
-    return numbers.pivot_table(index="model", columns="quantity", values="value", sort=False).reset_index()
+    wide = numbers.pivot_table(index="model", columns="quantity", values="value", sort=False)
+    names = dict.fromkeys([*MEASURED, LAYERS, *wide.columns])
+    return wide.reindex(columns=list(names)).rename_axis(index="model").reset_index()
 
 
 def trained_heads(real_weights: pd.DataFrame) -> pd.DataFrame:
