@@ -3,6 +3,7 @@
 import shutil
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -283,10 +284,11 @@ def test_the_next_checkpoint_is_read_while_one_is_measured(files, monkeypatch):
 
     def measure(model, spec):
         assert second_read.wait(30)
-        return "measured"
+        return SimpleNamespace(metrics={})
 
     monkeypatch.setattr(read_ahead, "load_model", load)
     monkeypatch.setattr(measure_span, "measure", measure)
+    monkeypatch.setattr(measure_span, "quantisation_of", lambda folder: None)  # there is none
     spec = evaluation_spec.EvaluationSpec(None, np.ones(256), 8, False, None, None)
     paths = [(step, Path(f"step{step}")) for step in (0, 1, 2)]
     assert list(measure_span.measure_span(paths, spec, WEIGHTS, "cpu")) == [0, 1, 2]
