@@ -23,6 +23,7 @@ from typing import IO, Any
 from lm_saturation.errors import InputError
 from lm_saturation.io.checksums import verify_checksums, write_checksums
 from lm_saturation.io.logs import log
+from lm_saturation.io.names import printable
 
 NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG}
 DISK_FULL = ("No space left on device", "os error 28")  # in the errors of libraries that do not raise OSError
@@ -53,8 +54,9 @@ def job(snakemake: Any) -> Iterator[None]:
             yield
             write_checksums(getattr(snakemake, "output", ()))
         except InputError as error:
-            log.error(error)
-            sys.exit(f"error: {error}")
+            message = printable(str(error))
+            log.error(message)
+            sys.exit(f"error: {message}")
         except BaseException as error:
             file.write(traceback.format_exc())
             if line := _reason(error):
