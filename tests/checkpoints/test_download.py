@@ -87,7 +87,7 @@ def test_bad_checkpoints_are_refused_skipped_or_flagged(hub, tmp_path):
     del hub.log[:]
     assert client.download(steps=[0, 1, 2, 3, 4, 5, 6]) == (
         "error: suite/tiny: duplicate: steps 0, 1; there, but without model.safetensors, pytorch_model.bin, shards of "
-        "them: step 3; incomplete: step 4; missing: step 5 (see its audit); "
+        "them or a single .gguf file: step 3; incomplete: step 4; missing: step 5 (see its audit); "
         "allowed with bad_checkpoints: skip, or flag\n"
     )
     assert not hub.log
