@@ -21,11 +21,6 @@ LAYOUTS = {
         "EleutherAI/pythia-160m-v0",
         {f"step{step}": step for step in (*EARLY, 1000, 2000, 140000, 143000)},
     ),
-    # the model card: every 240,000 steps
-    "smollm2-hub/smollm2/135M": (
-        "HuggingFaceTB/SmolLM2-135M-intermediate-checkpoints",
-        {f"step-{step}": step for step in (240000, 480000, 720000, 1680000, 1920000)},
-    ),
     # github.com/mcleish7/gemstone-scaling-laws, benchmarks/fineweb_loss_plot.py: every 477 steps, eight digits
     "gemstones/gemstones/256x23": (
         "tomg-group-umd/Gemstone-256x23",

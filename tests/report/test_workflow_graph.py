@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from lm_saturation.report.job_times import STAGES
 from lm_saturation.report.page_facts import seeds, time_table
 from lm_saturation.report.workflow_drawing import GAP, drawing, lines_of, ordered, positions, reduced, rows_of
 from lm_saturation_workflow.plan import rule_graph_of
@@ -74,7 +75,7 @@ def test_what_only_bounds_the_disk_is_no_edge(paper):
 
 
 def test_the_plan_of_the_smoke_configuration_has_all_stages():
-    assert len({rule["stage"] for rule in rule_graph_of(ROOT / SMOKE[1]).values()}) == 9
+    assert len({rule["stage"] for rule in rule_graph_of(ROOT / SMOKE[1]).values()}) == len(STAGES)
 
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
