@@ -35,7 +35,6 @@ LEADS = {
 }
 SIZES = ["14m", "70m", "160m", "410m"]  # of the published trainings with several seeds
 SPIKE = 0.25  # nats/token of unigram text: trainings that saturate rise by more than one in the median
-SUFFICES = "softmax_needs_the_rank_of_5_grams"
 LARGE_RATE = 0.1  # peak learning rate from which offsets are large
 
 
@@ -141,7 +140,7 @@ def _curves(row: Mapping[Any, Any], which: str) -> str:
 
 
 def _is_it_the_head(rows: Rows) -> Answer:
-    names = ("small_heads_degenerate", "collapse_costs_loss", "threshold_in_rank", SUFFICES)
+    names = ("small_heads_degenerate", "collapse_costs_loss", "threshold_in_rank")
     degenerate, cost, kink = rows[names[0], PAPER], rows[names[1], PUBLISHED], rows[names[2], PAPER]
     costs = {"Yes": "costs loss by itself", "No": "costs no loss by itself"}
     said = costs.get(_lead(cost), f"costs loss by itself is {cost['verdict']}")
@@ -154,21 +153,8 @@ def _is_it_the_head(rows: Rows) -> Answer:
         + (f" ({_of(cost)} pairs of published trainings)." if cost["curves"] else "."),
         f"That the loss breaks down below some rank of the head is {kink['verdict']}"
         + (" by the paper's own points." if kink["curves"] else "."),
-        *_what_suffices(rows),
     ]
     return Answer("Is it the head?", " ".join(text[0].upper() + text[1:] for text in texts), names)
-
-
-def _what_suffices(rows: Rows) -> list[str]:
-    """What a softmax needs of the paper's 5-gram matrix, if that is known."""
-    row = rows[SUFFICES, HERE]
-    if _lead(row) != "No":
-        return []
-    shares = dict.fromkeys(f"{100 * row[end]:.2g}" for end in ("ours_minimum", "ours_maximum"))
-    return [
-        "And the rank of next-token probabilities is not what a softmax needs: of the dimensions at which W-error of "
-        f"5-grams halves, {' to '.join(shares)} % certainly suffice, if norms may grow."
-    ]
 
 
 def _is_it_rounding(rows: Rows, pairs: pd.DataFrame) -> Answer:
