@@ -79,7 +79,7 @@ def extended(tmp_path_factory):
         apply(section(PAGE, f"Add a {addition}"), project)
     posts(project / "posts.db")
     (project / "tiny.yaml").write_text(yaml.safe_dump(TINY))
-    for command in run(f"make -n -o .venv/dev docs BIN={BIN}", project).splitlines():
+    for command in run(f"make -n -o .venv/dev -o model docs BIN={BIN} SMOLLM2=model", project).splitlines():
         if "reruns" not in command:  # a minute, and test_reruns.py holds that page to its command
             run(command, project, env=environment(project))
     return project
