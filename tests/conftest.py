@@ -87,9 +87,12 @@ def project(tmp_path):
 
 
 def copy_project(target):
-    """Copy the project to `target`, with what numba has compiled of it already."""
+    """Copy the project to `target`, with what numba has compiled of it already, and link the published model."""
     skipped = shutil.ignore_patterns(".git", ".venv", ".snakemake", "results", "logs", ".*cache", "tests")
     shutil.copytree(ROOT, target, ignore=skipped)
+    if (models := ROOT / ".venv/models").exists():
+        (target / ".venv").mkdir()
+        (target / ".venv/models").symlink_to(models)
     return target
 
 
