@@ -77,7 +77,7 @@ TARGETS = {match[1] for command in COMMANDS if (match := re.fullmatch(r"snakemak
 def home(undisturbed, tmp_path_factory):
     """A copy of the project whose default is the smoke configuration, run already, as `make run` leaves it."""
     home = tmp_path_factory.mktemp("documented") / "project"
-    shutil.copytree(undisturbed, home)
+    shutil.copytree(undisturbed, home, symlinks=True)  # the published model is one
     config, smoke = (yaml.safe_load((home / path).read_text()) for path in ("config.yaml", SMOKE[1]))
     del smoke["pathvars"]
     update_config(config, smoke)
@@ -87,7 +87,7 @@ def home(undisturbed, tmp_path_factory):
         (home / folder).rmdir()
         (home / "its").rename(home / folder)
     environment = home / ".venv"  # the one that the tests run in
-    environment.mkdir()
+    environment.mkdir(exist_ok=True)
     for path in Path(sys.prefix).iterdir():
         if path.name in {"bin", "lib", "lib64", "include", "share", "pyvenv.cfg"}:
             (environment / path.name).symlink_to(path)
