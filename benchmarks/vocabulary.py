@@ -22,14 +22,14 @@ from lm_saturation.metrics import unargmaxable
 from lm_saturation.training.loop import batch_loss, make_optimizer, update
 from lm_saturation.training.recipe import BETAS, EPSILON, WEIGHT_DECAY, Precision
 
-VOCABULARY, WIDTH, LAYERS = 49152, 576, 12
+VOCABULARY, WIDTH, LAYERS = 49152, 576, 30  # those of SmolLM2-135M
 RANKS = [4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 576]
 SEQUENCES, LENGTH = 4, 128
 ASKED, PROGRAMS = 1024, 2  # tokens asked of unargmaxable, and solved by programs alone
 PARTS = {
-    "heads": "an update of 12 heads, ranks 4 to 576, on a trunk of 12 layers",
+    "heads": f"an update of 12 heads, ranks 4 to 576, on a trunk of {LAYERS} layers",
     "losses": "losses of N(0, 1) heads of rank 16 and 64",
-    "training": "a training step of 12 layers",
+    "training": f"a training step of {LAYERS} layers",
     "unargmaxable": f"unargmaxable tokens, the first {ASKED:,}",
 }
 PEERS = {
