@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 COLUMNS = [*KEYS, "source", "initialisation", "rank", "learning_rate"]
 # One inside the other, so that initialisations which agree do not hide each other: sizes of hollow marks and of lines.
-NESTED = {"normal": (10, 3.2), "scaled": (6.5, 1.8), "svd": (3, 0.8)}
+NESTED = {"normal": (10, 3.2), "scaled": (6.5, 1.8), "svd": (3, 0.8), "weighted_svd": (3, 0.8)}
 
 
 def curves_drawn(heads: pd.DataFrame, published: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:

@@ -101,7 +101,7 @@ def test_default_is_valid():
         (
             "heads/initialisations",
             ["nromal"],
-            "heads.initialisations[0] is 'nromal', did you mean normal?; allowed: normal, scaled, svd",
+            "heads.initialisations[0] is 'nromal', did you mean normal?; allowed: normal, scaled, svd, weighted_svd",
         ),
         ("heads/ranks", [0], "heads.ranks[0] is 0; allowed: at least 1"),
         ("heads/learning_rates", [], "heads.learning_rates is []; allowed: a list of different numbers above 0"),

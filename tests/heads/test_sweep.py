@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 
 from lm_saturation.heads import sweep
 from lm_saturation.heads.factored_head import token_losses
-from lm_saturation.heads.initialisations import INITIALISATIONS, initial_factors, unfactored
+from lm_saturation.heads.initialisations import CUT_OF, INITIALISATIONS, initial_factors, unfactored
 from lm_saturation.heads.sweep import HeadRun, Sweep, SweepState, best_learning_rates
 from lm_saturation.heads.truncation import cut
 from lm_saturation.training.recipe import BETAS, CLIP, EPSILON, learning_rate
@@ -165,7 +165,8 @@ def pretrained():
 @pytest.mark.parametrize("initialisation", INITIALISATIONS)
 def test_initialisations_have_their_variances(initialisation):
     head = torch.randn(3000, 64, generator=torch.Generator().manual_seed(0))
-    truncation = cut("truncated", head, torch.eye(64, dtype=torch.float64))
+    states = torch.randn(500, 64, generator=torch.Generator().manual_seed(1)) * torch.linspace(0.1, 3, 64)
+    truncation = cut(CUT_OF.get(initialisation, "truncated"), head, (states.T @ states / 500).double())
     left, right = initial_factors(initialisation, 16, head, truncation, 0)
     if initialisation == "normal":
         assert (left.std().item(), right.std().item()) == pytest.approx((1, 1), abs=0.05)

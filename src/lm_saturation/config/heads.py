@@ -18,7 +18,7 @@ from lm_saturation.options import (
 
 ModelOfSuite = Annotated[str, Field(pattern=r"^[^/]+/[^/]+$"), allowed("SUITE/MODEL, as below suites")]
 Rank = Annotated[int, Field(ge=1)]
-Initialisation = Literal["normal", "scaled", "svd"]
+Initialisation = Literal["normal", "scaled", "svd", "weighted_svd"]
 
 
 class TrunkOptions(Section):
@@ -51,8 +51,10 @@ class HeadSampleOptions(TrunkOptions):
 class SweepOptions(TrunkOptions):
     """How heads are trained, but for their ranks."""
 
-    initialisations: Annotated[list[Initialisation], Different("normal, scaled and svd")] = option(
-        ["normal", "scaled", "svd"], "normal: N(0, 1) as the paper; scaled: Pythia's variance; svd: truncated head"
+    initialisations: Annotated[list[Initialisation], Different("normal, scaled, svd and weighted_svd")] = option(
+        ["normal", "scaled", "svd"],
+        "normal: N(0, 1) as the paper; scaled: Pythia's variance; svd: truncated head; weighted_svd: the same, "
+        "weighted by the hidden states",
     )
     learning_rates: Annotated[list[Annotated[float, Field(gt=0)]], Different("numbers above 0")] = option(
         [0.005, 0.02, 0.05], "peak learning rates, above 0; the best is chosen per initialisation and rank"

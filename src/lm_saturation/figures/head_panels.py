@@ -18,6 +18,7 @@ SERIES = {  # in the order drawn: name in the table, name in a legend
     "normal": "initialisation: N(0, 1), the paper's",
     "scaled": "initialisation: Pythia's variance",
     "svd": "initialisation: pretrained, cut",
+    "weighted_svd": "initialisation: pretrained, cut in states' metric",
     "truncated": "untrained, cut by SVD",
     "weighted_centred": "untrained, states' metric",
 }

@@ -15,7 +15,7 @@ from lm_saturation.jobs import job
 mpl.use("Agg")
 
 PUBLISHED = "0.7"  # grey of the paper's own curves
-MARKERS = ["o", "s", "^", "D", "v"]  # with LINES, so that curves differ without colour
+MARKERS = ["o", "s", "^", "D", "v", "P"]  # with LINES, so that curves differ without colour
 LINES = ["-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1))]
 WIDTH = 7.0  # inches, two columns of a journal
 

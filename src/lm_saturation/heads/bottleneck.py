@@ -59,15 +59,16 @@ def cut_rows(frozen: HeadStates, moments: HeadMoments, head: str, ranks: Sequenc
     reference = sequence_losses(frozen, (moments.head.T,))
     for name in CUTS:
         truncation = cut(name, moments.head, moments.second_moment)
-        for rank in progress(ranks, f"{head} head, {name}", unit="rank"):
-            factors = truncation.factors(moments.head, rank)
+        heads = [truncation.factors(moments.head, rank) for rank in ranks]
+        cuts = zip(ranks, heads, bounds(moments, heads), strict=True)
+        for rank, factors, of_cut in progress(cuts, f"{head} head, {name}", len(ranks), "rank"):
             yield {
                 "head": head,
                 "method": name,
                 "rank": rank,
                 "w_error": truncation.error(rank),
                 **gap_columns(sequence_losses(frozen, factors), reference),
-                **bound_columns(name, bounds(moments, factors)),
+                **bound_columns(name, of_cut),
             }
 
 

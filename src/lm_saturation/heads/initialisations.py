@@ -2,7 +2,9 @@
 
 normal  A, B ~ N(0, 1), as the paper's (arXiv 2404.07647, section 5.2)
 scaled  B ~ N(0, 1/d), A ~ N(0, 2/(5r)): the entries of AB have the variance 2/(5d) of Pythia's own small initialisation
-svd     the pretrained head cut to rank r by its singular value decomposition, its values shared between both
+svd     the pretrained head cut to rank r by its singular value decomposition, its values shared between both factors
+weighted_svd
+        the pretrained head cut so that logits change least, up to a common offset: `weighted_centred` of `truncation`
 """
 
 import numpy as np
@@ -12,16 +14,17 @@ from torch import Tensor
 from lm_saturation.heads.factored_head import Factors, weight_matrix
 from lm_saturation.heads.truncation import Cut
 
-INITIALISATIONS = ["normal", "scaled", "svd"]
+CUT_OF = {"svd": "truncated", "weighted_svd": "weighted_centred"}  # initialisations of the pretrained head
+INITIALISATIONS = ["normal", "scaled", *CUT_OF]
 
 
-def initial_factors(initialisation: str, rank: int, head: Tensor, truncation: Cut, seed: int) -> Factors:
-    """The factors that a rank starts from at every learning rate; `truncation` is the cut `truncated` of `head` (V, d).
+def initial_factors(initialisation: str, rank: int, head: Tensor, truncation: Cut | None, seed: int) -> Factors:
+    """The factors that a rank starts from at every learning rate; `truncation`: the cut CUT_OF of `head` (V, d).
 
     `normal` and `scaled` draw the same numbers, whatever else is trained beside them.
     """
-    if initialisation == "svd":
-        return _svd_factors(rank, head, truncation)
+    if truncation and initialisation in CUT_OF:
+        return _cut_factors(rank, head, truncation)
     rows, width = head.shape
     rng = np.random.default_rng([seed, rank])
     shapes = (rank, rows), (rank, width)
@@ -31,10 +34,11 @@ def initial_factors(initialisation: str, rank: int, head: Tensor, truncation: Cu
     return first, second
 
 
-def _svd_factors(rank: int, head: Tensor, truncation: Cut) -> Factors:
+def _cut_factors(rank: int, head: Tensor, truncation: Cut) -> Factors:
     first, second = truncation.factors(head, rank)
-    scale = truncation.values[:rank, None].clamp(min=torch.finfo(torch.float32).tiny).sqrt().to(head.dtype)
-    return first / scale, scale * second
+    smallest = torch.finfo(torch.float32).tiny  # of a direction that the head lacks
+    scale = (first.norm(dim=1, keepdim=True).clamp(min=smallest) / second.norm(dim=1, keepdim=True)).sqrt()
+    return first / scale, scale * second  # rows of equal norm: both learn at one rate
 
 
 def unfactored(factors: Factors) -> Factors:

@@ -11,6 +11,7 @@ optimum of a sample, but a pretrained head is not that of a held-out one: its fi
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from lm_saturation.heads.factored_head import Factors, head_logits, loss_and_gradients, weight_matrix
 from lm_saturation.heads.states import HeadStates
+from lm_saturation.io.logs import progress
 from lm_saturation.metrics.head_spectrum import centre, gram
 from lm_saturation.training.head_loss import token_chunks
 
@@ -56,28 +58,39 @@ def compute_moments(frozen: HeadStates, head: Tensor) -> HeadMoments:
     return HeadMoments(frozen, head, gradient, gram(states)[0] / len(states), mean_norm)
 
 
-def bounds(moments: HeadMoments, factors: Factors) -> Bounds:
-    """The bounds for a head of these factors in place of the sample's."""
+def bounds(moments: HeadMoments, heads: Sequence[Factors]) -> list[Bounds]:
+    """The bounds for each of these heads in place of the sample's."""
+    variances = _mean_variances(moments, heads)
+    return [_bounds(moments, factors, variance) for factors, variance in zip(heads, variances, strict=True)]
+
+
+def _bounds(moments: HeadMoments, factors: Factors, mean_variance: float) -> Bounds:
     difference = weight_matrix(factors) - moments.head
     product, total = gram(difference)
     centred = centre(product, total, len(difference))
     return Bounds(
         first_order=float((moments.gradient.double() * difference.double()).sum()),
-        second_order=max(0.0, _mean_variance(moments, difference)) / 2,
+        second_order=max(0.0, mean_variance) / 2,
         quadratic=max(0.0, float((centred * moments.second_moment).sum()) / 4),
         paper=math.sqrt(2 * float(product.trace())) * moments.mean_norm,
     )
 
 
-def _mean_variance(moments: HeadMoments, difference: Tensor) -> float:
-    """Mean Var_p(D x) of D (V, d)."""
+def _mean_variances(moments: HeadMoments, heads: Sequence[Factors]) -> list[float]:
+    """Mean Var_p(D x) for each head, D = W_r − W.
+
+    W x and p are computed once for all, and D x as W_r x − W x, through the factors of W_r.
+    """
     states, bias = moments.frozen.hidden_states, moments.frozen.bias
-    total = torch.zeros((), dtype=torch.float64, device=states.device)
-    for part in token_chunks(len(states), difference.shape, states.device):
-        probability = torch.softmax(head_logits(states[part], (moments.head.T,), bias), 1)
-        moved = states[part] @ difference.T
-        moved -= moved.mean(1, keepdim=True)
-        weighted = probability.mul_(moved)
-        mean = weighted.sum(1)
-        total += (torch.linalg.vecdot(weighted, moved) - mean.square()).sum(dtype=torch.float64)
-    return float(total) / len(states)
+    totals = torch.zeros(len(heads), dtype=torch.float64, device=states.device)
+    chunks = token_chunks(len(states), moments.head.shape, states.device)
+    for part in progress(chunks, "second-order terms", unit="chunk"):
+        logits = head_logits(states[part], (moments.head.T,))
+        probability = torch.softmax(logits if bias is None else logits + bias, 1)
+        for number, factors in enumerate(heads):
+            moved = head_logits(states[part], factors).sub_(logits)
+            moved -= moved.mean(1, keepdim=True)
+            mean = torch.linalg.vecdot(probability, moved)
+            squares = torch.linalg.vecdot(probability, moved.square_())
+            totals[number] += (squares - mean.square()).sum(dtype=torch.float64)
+    return (totals / len(states)).tolist()

@@ -15,7 +15,7 @@ from lm_saturation.config.metrics import HeldOut
 from lm_saturation.errors import InputError
 from lm_saturation.heads.factored_head import Factors, Losses
 from lm_saturation.heads.frozen_trunk import Trunk
-from lm_saturation.heads.initialisations import initial_factors, unfactored
+from lm_saturation.heads.initialisations import CUT_OF, initial_factors, unfactored
 from lm_saturation.heads.states import HeadStates
 from lm_saturation.heads.sweep import Batches, HeadRun, Sweep, SweepState, best_learning_rates
 from lm_saturation.heads.truncation import cut
@@ -47,9 +47,10 @@ def make_head_runs(
     With `with_unfactored`, also the unfactored head of each initialisation, which starts as the one of full rank.
     """
     width = frozen.head.shape[1]
-    truncation = cut("truncated", frozen.head, gram(frozen.hidden_states)[0])
+    second_moment = gram(frozen.hidden_states)[0] / len(frozen.hidden_states)
     starting: list[tuple[str, int, Factors]] = []
     for name in options.initialisations:
+        truncation = cut(CUT_OF[name], frozen.head, second_moment) if name in CUT_OF else None
         factors_of = partial(initial_factors, name, head=frozen.head, truncation=truncation, seed=options.seed)
         starting += [(name, rank, factors_of(rank)) for rank in ranks if rank <= width]
         if with_unfactored:
