@@ -17,7 +17,7 @@ from lm_saturation_workflow.accessor import experiment_of
 from lm_saturation_workflow.config_files import default_config, refuse_duplicate_keys
 from lm_saturation_workflow.paths import matching
 from lm_saturation_workflow.plan import planned
-from lm_saturation_workflow.project import come_from, python_path, with_defaults
+from lm_saturation_workflow.project import check_working_directory, come_from, python_path, with_defaults
 from lm_saturation_workflow.snakemake_9_27 import (
     compare_typed_params,
     describe,
@@ -35,6 +35,8 @@ if ALONE:
 
     configfile: default_config(Path(str(workflow.current_basedir)))
 
+
+check_working_directory()
 
 if ALONE:
     refuse_duplicate_keys(workflow.configfiles)

@@ -8,6 +8,7 @@ Scripts, rules and config.yaml come from where the Snakefile does, tables and te
 """
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,13 @@ _find: list[Callable[[str], str]] = [lambda path: str(ROOT / path)]
 def come_from(workflow: Any) -> None:
     """Find the project's files where the Snakefile that is being read comes from."""
     _find[:] = [finder(workflow)]
+
+
+def check_working_directory() -> None:
+    """End the program with one line where Snakemake could keep no record, as in a clone that is mounted read-only."""
+    folder = Path.cwd()
+    if not os.access(folder, os.W_OK):
+        sys.exit(f"error: {folder} cannot be written to; for results and records, name another: --directory")
 
 
 def project_file(path: str) -> Path:

@@ -1,6 +1,8 @@
 """What is asked of the machine before the first job."""
 
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
 from types import SimpleNamespace
 
@@ -11,7 +13,7 @@ from lm_saturation.devices import has_gpu
 from lm_saturation.errors import InputError
 from lm_saturation_workflow import machine
 from lm_saturation_workflow.project import with_defaults
-from tests.conftest import SMOKE, snakemake
+from tests.conftest import SMOKE, copy_project, snakemake
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -95,6 +97,21 @@ def test_nothing_runs_without_the_gpu_that_is_asked_for(project):
     assert "Traceback" not in output
     assert not (project / "results").exists()
     assert not list((project / ".snakemake" / "locks").glob("*"))
+
+
+def test_a_read_only_clone_is_one_line_and_another_folder_will_do(tmp_path):
+    project = copy_project(tmp_path / "project")
+    dry = f"{sys.executable} -m snakemake --dry-run --cores 1 --quiet all"
+    script = f"mount --bind {project} {project} && mount -o remount,ro,bind {project} && cd {project} && "
+    inside = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    if not shutil.which("unshare") or subprocess.run([*inside, f"{script} true"], check=False).returncode:
+        pytest.skip("nothing can be mounted read-only here")
+    here = subprocess.run([*inside, script + dry], check=False, capture_output=True, text=True)
+    message = f"error: {project} cannot be written to; for results and records, name another: --directory"
+    assert message in (here.stdout + here.stderr).splitlines()
+    assert "Traceback" not in here.stdout + here.stderr
+    elsewhere = subprocess.run([*inside, f"{script}{dry} --directory {tmp_path}/out"], check=False, capture_output=True)
+    assert elsewhere.returncode == 0
 
 
 def test_results_behind_a_link_that_leads_nowhere(tmp_path):
