@@ -36,8 +36,9 @@ def results(tmp_path):
     costs = filled(
         "head_costs", rank=[32, 64], cost_nats=[0.4, 0.1], cost_low=[0.3, 0.08], cost_high=0.5, **heads, **gap
     )
-    bound = {"suite": "s", "model": "m", "head": "pretrained", "method": "truncated", "rank": [32], "w_error": 0.7}
-    bounds = filled("bottleneck_bound", gap_nats=2.0, gap_low=1.8, gap_high=2.2, paper_bound=30.0, **bound)
+    bound = {"suite": "s", "model": "m", "head": "pretrained", "rank": 32, "w_error": 0.7}
+    gaps = {"method": ["truncated", "weighted_centred"], "gap_nats": [2.0, 1.9]}
+    bounds = filled("bottleneck_bound", **gaps, gap_low=1.8, gap_high=2.2, paper_bound=30.0, **bound)
     saturation = filled("table_saturation", model=["m"], final_step=7, anisotropy_layers=0.4)
     scores = filled(
         "ability_scores", model="m", task="cloze", step=[1, 7], num_fewshot=0, metric="acc", value=[0.3, 0.6]
@@ -68,6 +69,7 @@ def test_a_run_gives_the_numbers_of_its_last_step(results):
     assert one.loc[("full_rank_gap_svd", np.nan), "high"] == 0.02
     assert one.loc[("w_error", 32), "value"] == 0.7
     assert one.loc[("cut_cost", 32), ["value", "low", "high"]].tolist() == [2.0, 1.8, 2.2]
+    assert one.loc[("weighted_cut_cost", 32), "value"] == 1.9
     assert one.loc[("cut_bound", 32), "value"] == 30.0
     assert one.loc[("cloze_accuracy", np.nan), "low"] == pytest.approx(0.6 - 0.1959964)
     assert not table.duplicated(["model", "quantity", "rank"]).any()

@@ -46,6 +46,7 @@ MEASURED = {  # columns of checkpoint_metrics, and their units
     "loss_without_head_directions_4": NATS,
 }
 LAYERS = "anisotropy_layers"  # the median over the layers, of table_saturation
+CUT_COSTS = {"truncated": "cut_cost", "weighted_centred": "weighted_cut_cost"}  # methods of bottleneck_bound
 Row = dict[str, Any]
 
 
@@ -104,11 +105,13 @@ def _head_rows(results: Path) -> Iterator[Row]:
         ends = {"low": row.full_rank_gap_low, "high": row.full_rank_gap_high}
         yield _row(row.model, f"full_rank_gap_{row.initialisation}", row.full_rank_gap, NATS, **ends)
     bounds = _table(results, "bottleneck_bound")
-    cut = bounds[(bounds["head"] == "pretrained") & (bounds.method == "truncated")]
-    for row in cut.itertuples():
+    bounds = bounds[bounds["head"] == "pretrained"]
+    for method, quantity in CUT_COSTS.items():
+        for row in bounds[bounds.method == method].itertuples():
+            ends = {"low": row.gap_low, "high": row.gap_high}
+            yield _row(row.model, quantity, row.gap_nats, NATS, rank=row.rank, **ends)
+    for row in bounds[bounds.method == "truncated"].itertuples():
         yield _row(row.model, "w_error", row.w_error, "share of the norm", rank=row.rank)
-        ends = {"low": row.gap_low, "high": row.gap_high}
-        yield _row(row.model, "cut_cost", row.gap_nats, NATS, rank=row.rank, **ends)
         yield _row(row.model, "cut_bound", row.paper_bound, NATS, rank=row.rank)
 
 
