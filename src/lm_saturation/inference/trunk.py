@@ -21,6 +21,7 @@ from torch.utils import _pytree as trees
 
 from lm_saturation.errors import InputError
 from lm_saturation.inference.blocks import in_batches
+from lm_saturation.io.logs import ProgressBar
 
 Observer = Callable[[int, torch.Tensor], None]
 Shapes = list[torch.Size | None]  # of all that a layer is given; None of what is no tensor
@@ -82,8 +83,10 @@ def trunk_states(model: Any, ids: torch.Tensor, batch_size: int, observe: Observ
     is of a kind that cannot be measured.
     """
     trunk, layers = trunk_of(model), decoder_layers(model)
-    run = _LayerByLayer(model, ids.shape, batch_size, observe)
-    with torch.inference_mode(), crashes_refused(model):
+    # only a slow pass shows its progress: training has one a step
+    bar = ProgressBar(desc="layers of the trunk", total=len(layers), unit="layer", delay=10)
+    run = _LayerByLayer(model, ids.shape, batch_size, observe, bar.update)
+    with torch.inference_mode(), crashes_refused(model), bar:
         with replaced_forwards([(layer, run.recorded(layer.forward)) for layer in layers]):
             trunk(input_ids=ids[:1], use_cache=False)
         with replaced_forwards([(layer, run.in_parts(layer.forward, at)) for at, layer in enumerate(layers)]):
@@ -95,9 +98,12 @@ def trunk_states(model: Any, ids: torch.Tensor, batch_size: int, observe: Observ
 class _LayerByLayer:
     """Forwards of decoder layers that run a batch in parts."""
 
-    def __init__(self, model: Any, shape: torch.Size, batch_size: int, observe: Observer | None) -> None:
+    def __init__(
+        self, model: Any, shape: torch.Size, batch_size: int, observe: Observer | None, tick: Callable[[], Any]
+    ) -> None:
         self.model, self.shape, self.sequences, self.batch_size = model, shape, shape[0], batch_size
         self.observe = observe or (lambda _layer, _states: None)
+        self.tick = tick  # called when a layer is done
         self.of_one: list[Shapes] = []  # of each layer, with one sequence
         self.done = 0  # layers
 
@@ -132,6 +138,7 @@ class _LayerByLayer:
 
             self.batch_size = in_batches(self.sequences, self.batch_size, work)
             self.done += 1
+            self.tick()
             self._observe(self.done, whole.leaves[0])
             return trees.tree_unflatten(whole.leaves, whole.structure)
 
