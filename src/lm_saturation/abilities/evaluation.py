@@ -30,7 +30,7 @@ from lm_saturation.devices import find_device
 from lm_saturation.errors import InputError
 from lm_saturation.inference.logits import check_causal
 from lm_saturation.inference.trunk import crashes_refused, replaced_forwards
-from lm_saturation.io.logs import progress
+from lm_saturation.io.logs import ProgressBar, progress
 
 READINGS = ("none", "flexible-extract")  # filters of the harness: the text, or the last number in it (GSM8K, MGSM)
 PROBE = 8  # tokens that show whether a model is causal
@@ -73,14 +73,16 @@ def evaluate_checkpoints(
 def _evaluate_causal(model: Any, *arguments: Any) -> tuple[list[Row], list[Row]]:
     """As `evaluate_model`. Raises InputError if the model sees the tokens it is to predict, or its code fails."""
     check_causal(model, torch.arange(PROBE, device=model.device)[None])
-    original = model.forward
+    original, bar = model.forward, ProgressBar(desc="forward passes", unit="batch", delay=10)  # if they are slow
 
     @wraps(original)  # of which transformers reads the arguments
     def forward(*args: Any, **kwargs: Any) -> Any:
         with crashes_refused(model):
-            return original(*args, **kwargs)
+            output = original(*args, **kwargs)
+        bar.update()
+        return output
 
-    with replaced_forwards([(model, forward)]):
+    with replaced_forwards([(model, forward)]), bar:
         return evaluate_model(model, *arguments)
 
 
