@@ -1,0 +1,155 @@
+"""A probe of all checkpoints at a path: each is loaded, measured on the same sample, and let go."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from tokenizers import Tokenizer
+
+from lm_saturation.checkpoints.loading import quantisation_of
+from lm_saturation.devices import find_device
+from lm_saturation.errors import InputError
+from lm_saturation.inference.logits import head_of
+from lm_saturation.inference.trunk import positions_of
+from lm_saturation.io.gguf_file import SUFFIX as GGUF
+from lm_saturation.probing.checkpoints import (
+    Checkpoint,
+    choose_steps,
+    find_checkpoints,
+    find_tokenizer,
+    load_checkpoint,
+)
+from lm_saturation.probing.course import Course, course_of
+from lm_saturation.probing.hub import REPOSITORY, hub_checkpoints
+from lm_saturation.probing.measure import Health, causal_model, measure_health
+from lm_saturation.probing.sample import ProbeSample, SampleOptions, make_sample
+from lm_saturation.probing.tables import readings_table, steps_table
+
+
+@dataclass
+class Probed:
+    """What was measured at a path."""
+
+    path: str
+    text: str  # where the text is from
+    steps: list[tuple[str, Health]] = field(default_factory=list)  # labels, and what they show
+    unread: list[str] = field(default_factory=list)  # a line for each checkpoint that could not be measured
+    notes: list[str] = field(default_factory=list)
+    course: Course = field(default_factory=lambda: Course({}, (None, None)))
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        checkpoints = [{"checkpoint": label, **health.plain()} for label, health in self.steps]
+        return {
+            "path": self.path,
+            "text": self.text,
+            "checkpoints": checkpoints,
+            "course": self.course.plain(),
+            "notes": self.notes,
+            "unread": self.unread,
+        }
+
+    def summary(self) -> str:
+        """What was measured on what, in a line."""
+        label, health = self.steps[-1]
+        sample = health.sample
+        name = self.path if self.path.endswith(label) else f"{self.path}, {label}"
+        return f"{name}: {sample['tokens']:,} tokens of {self.text} (sample {sample['sha256'][:12]})"
+
+    def show(self) -> None:
+        """Print tables: all readings of the last checkpoint, some of each, and those of their course."""
+        if not self.steps:
+            return
+        out = Console()
+        console = out if out.is_terminal else Console(width=120)
+        console.print(self.summary(), highlight=False)
+        for note in self.notes:
+            console.print(f"note: {note}", highlight=False)
+        if len(self.steps) > 1:
+            console.print(steps_table([(label, health.values) for label, health in self.steps]))
+        console.print(readings_table([*self.steps[-1][1].readings, *self.course.readings]))
+        low, high = self.course.interval
+        if low is not None and high is not None:
+            console.print(f"95 % interval of loss_increase over texts: {low:.3g} to {high:.3g}", highlight=False)
+
+
+def probe_path(options: argparse.Namespace, texts: Any, source: str) -> Probed:
+    """Measure the checkpoints that the command's options name, on `texts` from `source`.
+
+    A checkpoint that cannot be measured is a line of `unread`, and the others go on. Raises InputError if there is
+    none, or no tokenizer.
+    """
+    sample_options = SampleOptions.of({"tokens": options.tokens, "unargmaxable": options.unargmaxable or None})
+    device = find_device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"), "--device")
+    checkpoints = _checkpoints(options.path, options.steps)
+    probed = Probed(options.path, source)
+    samples = _Samples(options, texts, sample_options)
+    with _progress() as say:
+        for number, checkpoint in enumerate(checkpoints, 1):
+            say(f"[{number}/{len(checkpoints)}] {checkpoint.label}")
+            try:
+                path = checkpoint.locate()
+                model = causal_model(load_checkpoint(path)).to(device)
+                probed.steps.append((checkpoint.label, measure_health(model, samples.of(model, path))))
+            except InputError as error:
+                message = str(error)
+                probed.unread.append(message if str(checkpoint.path) in message else f"{checkpoint.path}: {message}")
+                continue
+            if path.suffix == GGUF and (types := quantisation_of(path)):
+                probed.notes.append(f"{path.name}: weights were quantised ({types}) and are measured dequantised")
+    probed.course = course_of([health for _, health in probed.steps])
+    return probed
+
+
+def _checkpoints(path: str, steps: str | None) -> list[Checkpoint]:
+    place = Path(path).expanduser()
+    if not place.exists() and REPOSITORY.fullmatch(path) and not place.parent.is_dir():
+        return hub_checkpoints(path, steps)
+    return choose_steps(find_checkpoints(place), steps)
+
+
+class _Samples:
+    """The sample, made once for all models of one vocabulary and as many positions."""
+
+    def __init__(self, options: argparse.Namespace, texts: Any, sample_options: SampleOptions) -> None:
+        self.options, self.texts, self.sample_options = options, texts, sample_options
+        self.made: dict[tuple[int, int | None], ProbeSample] = {}
+
+    def of(self, model: Any, path: Path) -> ProbeSample:
+        """The sample for a model. Raises InputError if there is no tokenizer for the text."""
+        key = len(head_of(model).weight), positions_of(model)
+        if key not in self.made:
+            self.made[key] = make_sample(model, self._tokenizer(path), self.texts, self.sample_options)
+        return self.made[key]
+
+    def _tokenizer(self, path: Path) -> Tokenizer | None:
+        if not isinstance(self.texts, list):  # token ids
+            return None
+        if self.options.tokenizer:
+            places = [Path(self.options.tokenizer).expanduser()]
+            if not places[0].exists():
+                raise InputError(f"--tokenizer: {places[0]}: no such file or folder")
+        else:
+            places = [path, path.parent] if path.is_dir() else [path]
+        if found := find_tokenizer(places):
+            return found
+        raise InputError(
+            f"{places[0]}: no tokenizer.json; name one with --tokenizer, or give token ids (.bin, .npy) as --text"
+        )
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """Say on a terminal what is being measured."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    console = Console(file=sys.stderr)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading text")
+        yield lambda what: bar.update(task, description=what)

@@ -1,0 +1,65 @@
+"""Measure a model in the midst of its training and leave no trace: mode, buffers, random states, wrappers."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from lm_saturation.errors import InputError
+from lm_saturation.in_memory import evaluated
+from lm_saturation.inference.trunk import replaced_forwards
+
+
+def unwrapped(model: Any) -> Any:
+    """The model inside what trainings put around it: torch.compile, DataParallel, DistributedDataParallel.
+
+    Raises InputError if its parameters are split over processes, so that this one cannot run it alone.
+    """
+    while inner := getattr(model, "_orig_mod", None) or _inside_parallel(model):
+        model = inner
+    for name, parameter in model.named_parameters():
+        if (
+            hasattr(parameter, "ds_id")
+            or hasattr(parameter, "device_mesh")
+            or "FlatParameter" in type(parameter).__name__
+        ):
+            raise InputError(f"{name} is split over processes (FSDP, ZeRO-3): probe a saved checkpoint instead")
+    return model
+
+
+def _inside_parallel(model: Any) -> Any:
+    kinds = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
+    return model.module if isinstance(model, kinds) else None
+
+
+@contextmanager
+def unchanged(model: Any) -> Iterator[None]:
+    """Run the body in evaluation mode, in the model's own type, and put everything back.
+
+    What is put back: each module's mode, its buffers, the random states of Python, NumPy and PyTorch (every GPU's), and
+    the forward that accelerate puts in place of the model's for mixed precision. Weights and gradients are not touched.
+    """
+    own, arrays = random.getstate(), np.random.get_state()  # noqa: NPY002: what the training uses
+    buffers = [(module, dict(module._buffers)) for module in model.modules()]
+    kept = [(tensor, tensor.clone()) for _, held in buffers for tensor in held.values() if tensor is not None]
+    device = next(model.parameters()).device.type
+    try:
+        with (
+            torch.random.fork_rng(),
+            torch.autocast(device, enabled=False),
+            replaced_forwards([(model, type(model).forward.__get__(model))]),
+            evaluated(model),
+        ):
+            yield
+    finally:
+        random.setstate(own)
+        np.random.set_state(arrays)  # noqa: NPY002
+        with torch.no_grad():
+            for module, held in buffers:
+                module._buffers.update(held)
+            for tensor, before in kept:
+                if not torch.equal(tensor, before):
+                    tensor.copy_(before)
