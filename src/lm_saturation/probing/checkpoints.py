@@ -9,6 +9,7 @@ A pickle is only ever read with weights_only; no code of a checkpoint is run.
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -58,7 +59,7 @@ def find_checkpoints(path: Path) -> list[Checkpoint]:
         raise InputError(f"{path}: no such file or folder; allowed: {READ}")
     inside = [Checkpoint(child, step_of(child.name)) for child in sorted(path.iterdir()) if _may_be(child)]
     steps = sorted((child for child in inside if child.step is not None), key=lambda child: child.step or 0)
-    for one, other in zip(steps, steps[1:], strict=False):
+    for one, other in pairwise(steps):
         if one.step == other.step:
             raise InputError(f"{path}: {one.path.name} and {other.path.name} are both of step {one.step}; name one")
     if steps:

@@ -50,13 +50,12 @@ def nanogpt_model(arguments: Mapping[str, Any], state: Mapping[str, torch.Tensor
         raise InputError(f"model_args lacks {', '.join(absent)}; allowed: a checkpoint of nanoGPT's GPT")
     state = {name.removeprefix("_orig_mod."): tensor for name, tensor in state.items()}
     state = {name: tensor for name, tensor in state.items() if not name.endswith(ATTENTION_MASKS)}
-    sizes = {ours: int(arguments[name]) for name, ours in ARGUMENTS.items()}
+    sizes: dict[str, Any] = {ours: int(arguments[name]) for name, ours in ARGUMENTS.items()}
     tied = "lm_head.weight" not in state or torch.equal(state["lm_head.weight"], state["transformer.wte.weight"])
-    config = GPT2Config(
-        **sizes, activation_function="gelu", tie_word_embeddings=tied, bos_token_id=None, eos_token_id=None
-    )
+    none: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None}
+    config = GPT2Config(**sizes, **none, activation_function="gelu", tie_word_embeddings=tied)
     with torch.device("meta"):
-        model = GPT2LMHeadModel(config)
+        model: Any = GPT2LMHeadModel(config)
     first = next(iter(state.values()))
     model = model.to_empty(device=first.device).to(first.dtype)
     model.tie_weights()

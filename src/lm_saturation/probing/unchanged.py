@@ -21,11 +21,8 @@ def unwrapped(model: Any) -> Any:
     while inner := getattr(model, "_orig_mod", None) or _inside_parallel(model):
         model = inner
     for name, parameter in model.named_parameters():
-        if (
-            hasattr(parameter, "ds_id")
-            or hasattr(parameter, "device_mesh")
-            or "FlatParameter" in type(parameter).__name__
-        ):
+        flat = type(parameter).__name__ == "FlatParameter"  # of FSDP; the others are of ZeRO-3 and FSDP 2
+        if flat or hasattr(parameter, "ds_id") or hasattr(parameter, "device_mesh"):
             raise InputError(f"{name} is split over processes (FSDP, ZeRO-3): probe a saved checkpoint instead")
     return model
 
@@ -42,7 +39,7 @@ def unchanged(model: Any) -> Iterator[None]:
     What is put back: each module's mode, its buffers, the random states of Python, NumPy and PyTorch (every GPU's), and
     the forward that accelerate puts in place of the model's for mixed precision. Weights and gradients are not touched.
     """
-    own, arrays = random.getstate(), np.random.get_state()  # noqa: NPY002: what the training uses
+    own, arrays = random.getstate(), np.random.get_state()  # noqa: NPY002
     buffers = [(module, dict(module._buffers)) for module in model.modules()]
     kept = [(tensor, tensor.clone()) for _, held in buffers for tensor in held.values() if tensor is not None]
     device = next(model.parameters()).device.type
