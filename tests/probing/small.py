@@ -6,7 +6,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig
 
-WORDS = "the model reads a text and says what follows it where most words are rare and few are not".split()
+WORDS = ["the", "model", "reads", "a", "text", "and", "says", "what", "follows", "it", "where", "most", "words", "are"]
 TEXTS = [" ".join(WORDS[(number * k + k // 3) % len(WORDS)] for k in range(150)) for number in range(1, 9)]
 ROWS = 300  # of the LM head
 

@@ -140,7 +140,7 @@ def test_tensorboard_gets_the_numbers(tmp_path):
 def test_what_cannot_be_measured_is_said_at_once(tmp_path):
     with pytest.raises(InputError, match="no processing_class"):
         ProbeCallback(trainer(tmp_path), TEXTS)
-    with pytest.raises(InputError, match="tokens: 1 tokens|texts: 1 tokens"):
+    with pytest.raises(InputError, match="texts: 1 tokens"):
         ProbeCallback(trainer(tmp_path), "a", tokenizer())
     with pytest.raises(InputError, match="every is 0; allowed: at least 1"):
         ProbeCallback(trainer(tmp_path), TEXTS, tokenizer(), every=0)

@@ -38,7 +38,7 @@ class ProbeCallback(TrainerCallback):
 
     def on_train_begin(
         self,
-        args: TrainingArguments,  # noqa: ARG002 - as the trainer calls it
+        args: TrainingArguments,  # noqa: ARG002
         state: TrainerState,
         control: TrainerControl,
         **others: Any,
@@ -47,7 +47,13 @@ class ProbeCallback(TrainerCallback):
         if state.global_step == 0:
             self._measure(state, control, others["model"])
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
+    def on_step_end(
+        self,
+        args: TrainingArguments,  # noqa: ARG002
+        state: TrainerState,
+        control: TrainerControl,
+        **others: Any,
+    ) -> None:
         """Measure after every n steps, and after the last one."""
         if state.global_step % self.watch.options.every == 0 or state.global_step >= state.max_steps:
             self._measure(state, control, others["model"])

@@ -33,6 +33,10 @@ from lm_saturation.probing.sample import ProbeSample, SampleOptions, make_sample
 from lm_saturation.probing.tables import readings_table, steps_table
 
 
+class NoTokenizerError(InputError):
+    """There is none for the text."""
+
+
 @dataclass
 class Probed:
     """What was measured at a path."""
@@ -43,6 +47,22 @@ class Probed:
     unread: list[str] = field(default_factory=list)  # a line for each checkpoint that could not be measured
     notes: list[str] = field(default_factory=list)
     course: Course = field(default_factory=lambda: Course({}, (None, None)))
+
+    @contextmanager
+    def noting(self, checkpoint: Checkpoint) -> Iterator[None]:
+        """Keep a line on a checkpoint that cannot be measured; that there is no tokenizer is true of all."""
+        try:
+            yield
+        except NoTokenizerError:
+            raise
+        except InputError as error:
+            message, path = str(error), str(checkpoint.path)
+            self.unread.append(message if path in message else f"{path}: {message}")
+
+    def note_quantisation(self, path: Path) -> None:
+        """Say of a GGUF file what its weights were stored in."""
+        if path.suffix == GGUF and (types := quantisation_of(path)):
+            self.notes.append(f"{path.name}: weights were quantised ({types}) and are measured dequantised")
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
@@ -94,16 +114,12 @@ def probe_path(options: argparse.Namespace, texts: Any, source: str) -> Probed:
     with _progress() as say:
         for number, checkpoint in enumerate(checkpoints, 1):
             say(f"[{number}/{len(checkpoints)}] {checkpoint.label}")
-            try:
+            with probed.noting(checkpoint):
                 path = checkpoint.locate()
                 model = causal_model(load_checkpoint(path)).to(device)
-                probed.steps.append((checkpoint.label, measure_health(model, samples.of(model, path))))
-            except InputError as error:
-                message = str(error)
-                probed.unread.append(message if str(checkpoint.path) in message else f"{checkpoint.path}: {message}")
-                continue
-            if path.suffix == GGUF and (types := quantisation_of(path)):
-                probed.notes.append(f"{path.name}: weights were quantised ({types}) and are measured dequantised")
+                sample = samples.of(model, path)
+                probed.steps.append((checkpoint.label, measure_health(model, sample)))
+                probed.note_quantisation(path)
     probed.course = course_of([health for _, health in probed.steps])
     return probed
 
@@ -135,14 +151,13 @@ class _Samples:
         if self.options.tokenizer:
             places = [Path(self.options.tokenizer).expanduser()]
             if not places[0].exists():
-                raise InputError(f"--tokenizer: {places[0]}: no such file or folder")
+                raise NoTokenizerError(f"--tokenizer: {places[0]}: no such file or folder")
         else:
             places = [path, path.parent] if path.is_dir() else [path]
         if found := find_tokenizer(places):
             return found
-        raise InputError(
-            f"{places[0]}: no tokenizer.json; name one with --tokenizer, or give token ids (.bin, .npy) as --text"
-        )
+        allowed = "name one with --tokenizer, or give ids (.bin, .npy) as --text"
+        raise NoTokenizerError(f"{places[0]}: no tokenizer.json; {allowed}")
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def make_sample(model: Any, tokenizer: Any, texts: Any, options: SampleOptions |
     first = None if backend is None else _first(backend)
     length = _length(text, options.sequence_length, positions_of(model), first)
     tokens = min(options.tokens, len(text.ids) // length * (length - 1))
-    sizes = np.zeros(size, np.int64) if backend is None else token_sizes(backend, vocabulary_size(backend))
+    sizes = np.ones(size, np.int64) if backend is None else token_sizes(backend, vocabulary_size(backend))
     sample = draw_sample([text], tokens, length, SEED, sizes, first, key="tokens")
     counts = np.bincount(text.ids, minlength=size)
     search = size <= UNARGMAXABLE_UP_TO if options.unargmaxable is None else options.unargmaxable
