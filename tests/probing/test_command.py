@@ -1,6 +1,7 @@
 """The command: what it prints, and its exit status."""
 
 import json
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -149,3 +150,46 @@ def test_the_text_of_every_machine_by_default(capsys, runs):
 def test_every_name_in_the_table_is_a_threshold():
     assert "logit_offset_size" in ALL
     assert all(name.isidentifier() for name in ALL)
+
+
+class Page(HTMLParser):
+    """The text of a page, and the tags that are not closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.text, self.links = [], "", []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.links += [value for name, value in attrs if name in ("src", "href") and not value.startswith("#")]
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.links += [value for name, value in attrs if name == "src"]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_a_page(capsys, runs, text, tmp_path):
+    arguments = (runs, "--text", text, "--html", tmp_path / "page.html", "--fail-if", "cross_entropy_nats>1")
+    assert run(capsys, *arguments)[0] == 1
+    written = (tmp_path / "page.html").read_text()
+    page = Page(written)
+    assert page.open == []
+    assert page.links == []  # nothing is fetched
+    assert "Over the steps" in page.text
+    assert "Beyond a threshold that was set: 100: cross_entropy_nats is" in page.text
+    assert "of 42 trainings of Pythia" in page.text
+    assert written.count("<svg") == 1
+    run(capsys, *arguments)
+    assert (tmp_path / "page.html").read_text() == written
+
+
+def test_a_page_of_one_checkpoint(capsys, runs, text, tmp_path):
+    assert run(capsys, runs, "--text", text, "--steps", "last", "--html", tmp_path / "page.html")[0] == 0
+    assert "<svg" not in (tmp_path / "page.html").read_text()
