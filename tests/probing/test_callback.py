@@ -137,6 +137,15 @@ def test_tensorboard_gets_the_numbers(tmp_path):
     assert [event.step for event in read.Scalars("train/probe/logit_offset")] == [0, 2]
 
 
+def test_later_probes_are_not_checked_again_and_find_the_same():
+    model = small_model()
+    watch = Watch(model, tokenizer(), TEXTS, **OPTIONS)
+    first = watch(model, 0)
+    assert watch.checked
+    assert watch(model, 500) == first
+    assert watch(model, 1001) == {}
+
+
 def test_what_cannot_be_measured_is_said_at_once(tmp_path):
     with pytest.raises(InputError, match="no processing_class"):
         ProbeCallback(trainer(tmp_path), TEXTS)

@@ -23,7 +23,7 @@ class ProbeCallback(TrainerCallback):
     """
 
     def __init__(self, trainer: Any, texts: Any, tokenizer: Any = None, **options: Any) -> None:
-        """`texts` as of `probe`; the tokenizer is the trainer's unless named; options as of `Watch` (`every=1000`).
+        """`texts` as of `probe`; the tokenizer is the trainer's unless named; options as of `Watch` (`every=500`).
 
         Raises InputError if the model or the text cannot be measured.
         """

@@ -61,7 +61,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--json", action="store_true", help="print JSON instead of tables")
     add("--html", metavar="FILE", help="write a page with the readings and curves over the steps")
-    add("--tokens", type=int, default=4096, help="tokens of text that are predicted (%(default)s)")
+    add(
+        "--tokens",
+        type=int,
+        default=4096,
+        help="tokens of text that are predicted (%(default)s); half as many of random text",
+    )
     add("--unargmaxable", action="store_true", help="search for tokens never likeliest, also in large vocabularies")
     add("--device", choices=("cpu", "cuda"), help="where models run; else a GPU if there is one")
     return top

@@ -117,12 +117,15 @@ def causal_model(model: Any) -> Any:
     return model
 
 
-def measure_health(model: Any, sample: ProbeSample) -> Health:
-    """The numbers of a causal model of transformers on a sample made for it. Raises InputError as `probe`."""
+def measure_health(model: Any, sample: ProbeSample, *, checked: bool = False) -> Health:
+    """The numbers of a causal model of transformers on a sample made for it. Raises InputError as `probe`.
+
+    Of a model that is `checked`, by an earlier call, that it is causal is not tried again.
+    """
     if model.dtype == torch.float64:
         model = deepcopy(model).float()
     with unchanged(model):
-        forward = run_forward(model, sample.spec)
+        forward = run_forward(model, sample.spec, checked=checked)
         values = _values(forward, sample)
     documents = sample.spec.sample.documents[:, 0]
     return Health(values, sample.described(), int(forward.states.shape[-1]), forward.losses.mean(1), documents)

@@ -106,7 +106,8 @@ def probe_path(options: argparse.Namespace, texts: Any, source: str) -> Probed:
     A checkpoint that cannot be measured is a line of `unread`, and the others go on. Raises InputError if there is
     none, or no tokenizer.
     """
-    sample_options = SampleOptions.of({"tokens": options.tokens, "unargmaxable": options.unargmaxable or None})
+    sizes = {"tokens": options.tokens, "unigram_tokens": max(1, options.tokens // 2)}
+    sample_options = SampleOptions.of({**sizes, "unargmaxable": options.unargmaxable or None})
     device = find_device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"), "--device")
     checkpoints = _checkpoints(options.path, options.steps)
     probed = Probed(options.path, source)

@@ -1,6 +1,6 @@
 """A probe every n steps of a training loop of any kind.
 
-watch = Watch(model, tokenizer, held_out_texts, every=1000, csv="probe.csv")
+watch = Watch(model, tokenizer, held_out_texts, every=500, csv="probe.csv")
 for step in range(steps):
     train(model, step)
     if numbers := watch(model, step + 1):
@@ -29,7 +29,7 @@ STEP = "step"
 class WatchOptions(Section):
     """How often, and on how much."""
 
-    every: Count = option(1000, "steps between probes; from 1")
+    every: Count = option(500, "steps between probes; from 1")
     tokens: Count = option(1024, "tokens of text that are predicted, at most; from 1")
     sequence_length: int = option(128, "tokens of a sequence, at most; from 2", ge=2)
     unigram_tokens: int = option(512, "tokens of random text that are predicted, about; 0 for none", ge=0)
@@ -51,6 +51,7 @@ class Watch:
         self.options = WatchOptions.of(options)
         self.csv = None if csv is None else Path(csv)
         self.sample = make_sample(causal_model(model), tokenizer, texts, self.options.part(SampleOptions))
+        self.checked = False
 
     def __call__(self, model: Any, step: int) -> dict[str, float]:
         """The numbers after so many steps, named `probe/...`, if it is the turn of this step; else none.
@@ -64,10 +65,11 @@ class Watch:
         if not _is_first_process():
             return {}
         try:
-            values = measure_health(causal_model(model), self.sample).values
+            values = measure_health(causal_model(model), self.sample, checked=self.checked).values
         except InputError as error:
             log.warning("probe at step %d: %s", step, error)
             return {}
+        self.checked = True  # what a model's kind decides does not change in training
         if self.csv:
             _add_row(self.csv, {STEP: step, **values})
         return {f"{PREFIX}{name}": value for name, value in values.items() if math.isfinite(value)}
