@@ -1,6 +1,8 @@
 """The command: what it prints, and its exit status."""
 
 import json
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,6 +12,8 @@ import torch
 from lm_saturation import probe
 from lm_saturation.probing.command import main
 from lm_saturation.probing.readings import ALL
+from tests.hub_server import HubServer
+from tests.imports import SRC
 from tests.probing.nanogpt import checkpoint, gpt
 from tests.probing.small import TEXTS, save, small_model, tokenizer
 
@@ -193,3 +197,35 @@ def test_a_page(capsys, runs, text, tmp_path):
 def test_a_page_of_one_checkpoint(capsys, runs, text, tmp_path):
     assert run(capsys, runs, "--text", text, "--steps", "last", "--html", tmp_path / "page.html")[0] == 0
     assert "<svg" not in (tmp_path / "page.html").read_text()
+
+
+def test_revisions_on_the_hub(tmp_path):
+    files = {}
+    for step in (0, 512):
+        folder = save(small_model(seed=step), tmp_path / str(step))
+        files[f"step{step}-tokens1B"] = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with HubServer() as hub:
+        repository = hub.add("models", "owner/tiny", files["step512-tokens1B"])
+        for revision, held in files.items():
+            repository.commit(held, revision)
+        command = [
+            sys.executable,
+            "-m",
+            "lm_saturation.probing.command",
+            "probe",
+            "owner/tiny",
+            "--json",
+            "--tokens",
+            "200",
+        ]
+        environment = {**hub.environment(tmp_path / "cache"), "PYTHONPATH": str(SRC)}
+        outputs = []
+        for more in ([], ["--steps", "0,512"], ["--steps", "7"]):
+            done = subprocess.run([*command, *more], env=environment, capture_output=True, text=True, check=False)
+            outputs.append((done.returncode, done.stdout, done.stderr))
+    main_, steps, none = outputs
+    assert (main_[0], steps[0], none[0]) == (0, 0, 2)
+    assert none[2].startswith("error: --steps: there is no step '7'; there are 0, 512")
+    first, last = json.loads(steps[1])["checkpoints"]
+    assert (first["checkpoint"], last["checkpoint"]) == ("0", "512")
+    assert first["readings"] != last["readings"] == json.loads(main_[1])["checkpoints"][0]["readings"]

@@ -17,11 +17,10 @@ from tokenizers import Tokenizer
 from lm_saturation.checkpoints.weight_files import FORMS, weights_in_folder
 from lm_saturation.errors import InputError
 from lm_saturation.io.gguf_file import SUFFIX as GGUF
-from lm_saturation.probing.pickles import SUFFIXES as PICKLES
-from lm_saturation.probing.pickles import load_pickle
 from lm_saturation.text.gguf_tokenizer import gguf_tokenizer
 from lm_saturation.text.tokenizers import load_tokenizer
 
+PICKLES = (".pt", ".pth", ".ckpt")
 STEP = re.compile(r"(?:checkpoint|ckpt|global_step|step|iter|ba)[-_=]?(\d+)", re.IGNORECASE)
 READ = f"a folder with {FORMS}, one of checkpoint-* folders, a GGUF file, or {', '.join(PICKLES)} of PyTorch"
 LAST = "last"
@@ -124,12 +123,13 @@ def load_checkpoint(path: Path) -> object:
 
     Raises InputError, in one line, if it cannot be read.
     """
-    if path.suffix in PICKLES:
-        return load_pickle(path)
-    import torch
+    import torch  # here, because it takes seconds, and what cannot be found is said at once
 
     from lm_saturation.checkpoints.loading import load_model
+    from lm_saturation.probing.pickles import load_pickle
 
+    if path.suffix in PICKLES:
+        return load_pickle(path)
     return load_model(path, torch.float32)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from lm_saturation.errors import InputError
 
 if TYPE_CHECKING:
+    from lm_saturation.probing.checkpoints import Checkpoint
     from lm_saturation.probing.run import Probed
 
 FAILED, UNREADABLE = 1, 2
@@ -84,24 +85,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _probe(options: argparse.Namespace) -> int:
-    from lm_saturation.probing.run import probe_path
-    from lm_saturation.probing.thresholds import Threshold
+    checkpoints = checkpoints_at(options.path, options.steps)
+
+    from lm_saturation.probing.thresholds import (
+        Threshold,  # here and below: what takes seconds comes after what may fail
+    )
 
     thresholds = [Threshold.of(text) for text in options.fail_if]
     texts, source = read_texts(options.text)
-    probed = probe_path(options, texts, source)
+
+    from lm_saturation.probing.run import probe_all
+
+    probed = probe_all(checkpoints, options, texts, source)
     failures = [] if not probed.steps else list(_failures(probed, thresholds))
+    if options.html:  # first: what is printed may go to a pipe that is closed
+        from lm_saturation.probing.page import write_page
+
+        write_page(Path(options.html), probed, failures)
     if options.json:
         print(json.dumps(probed.plain() | {"failures": failures}, indent=2, allow_nan=False))
     else:
         probed.show()
-    if options.html:
-        from lm_saturation.probing.page import write_page
-
-        write_page(Path(options.html), probed, failures)
     for line in [*probed.unread, *failures]:
         print(f"error: {line}" if line in probed.unread else f"failed: {line}", file=sys.stderr)
     return UNREADABLE if probed.unread else FAILED if failures else 0
+
+
+def checkpoints_at(path: str, steps: str | None) -> list["Checkpoint"]:
+    """The checkpoints at a path, or in a repository of the hub. Raises InputError if there are none."""
+    from lm_saturation.probing.checkpoints import choose_steps, find_checkpoints
+    from lm_saturation.probing.hub import REPOSITORY, hub_checkpoints
+
+    place = Path(path).expanduser()
+    if not place.exists() and REPOSITORY.fullmatch(path) and not place.parent.is_dir():
+        return hub_checkpoints(path, steps)
+    return choose_steps(find_checkpoints(place), steps)
 
 
 def _failures(probed: "Probed", thresholds: list[Any]) -> Iterator[str]:

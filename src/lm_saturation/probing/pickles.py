@@ -14,7 +14,6 @@ from lm_saturation.checkpoints.weight_files import CONFIG
 from lm_saturation.errors import InputError
 from lm_saturation.probing.nanogpt import nanogpt_model
 
-SUFFIXES = (".pt", ".pth", ".ckpt")
 PLACES = (("model",), ("state_dict",), ("model_state_dict",), ("state", "model"), ())  # of the weights in the file
 
 

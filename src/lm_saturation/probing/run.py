@@ -21,13 +21,10 @@ from lm_saturation.inference.trunk import positions_of
 from lm_saturation.io.gguf_file import SUFFIX as GGUF
 from lm_saturation.probing.checkpoints import (
     Checkpoint,
-    choose_steps,
-    find_checkpoints,
     find_tokenizer,
     load_checkpoint,
 )
 from lm_saturation.probing.course import Course, course_of
-from lm_saturation.probing.hub import REPOSITORY, hub_checkpoints
 from lm_saturation.probing.measure import Health, causal_model, measure_health
 from lm_saturation.probing.sample import ProbeSample, SampleOptions, make_sample
 from lm_saturation.probing.tables import readings_table, steps_table
@@ -100,16 +97,15 @@ class Probed:
             console.print(f"95 % interval of loss_increase over texts: {low:.3g} to {high:.3g}", highlight=False)
 
 
-def probe_path(options: argparse.Namespace, texts: Any, source: str) -> Probed:
-    """Measure the checkpoints that the command's options name, on `texts` from `source`.
+def probe_all(checkpoints: list[Checkpoint], options: argparse.Namespace, texts: Any, source: str) -> Probed:
+    """Measure checkpoints by the command's options, on `texts` from `source`.
 
-    A checkpoint that cannot be measured is a line of `unread`, and the others go on. Raises InputError if there is
-    none, or no tokenizer.
+    A checkpoint that cannot be measured is a line of `unread`, and the others go on. Raises InputError if there is no
+    tokenizer.
     """
     sizes = {"tokens": options.tokens, "unigram_tokens": max(1, options.tokens // 2)}
     sample_options = SampleOptions.of({**sizes, "unargmaxable": options.unargmaxable or None})
     device = find_device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"), "--device")
-    checkpoints = _checkpoints(options.path, options.steps)
     probed = Probed(options.path, source)
     samples = _Samples(options, texts, sample_options)
     with _progress() as say:
@@ -123,13 +119,6 @@ def probe_path(options: argparse.Namespace, texts: Any, source: str) -> Probed:
                 probed.note_quantisation(path)
     probed.course = course_of([health for _, health in probed.steps])
     return probed
-
-
-def _checkpoints(path: str, steps: str | None) -> list[Checkpoint]:
-    place = Path(path).expanduser()
-    if not place.exists() and REPOSITORY.fullmatch(path) and not place.parent.is_dir():
-        return hub_checkpoints(path, steps)
-    return choose_steps(find_checkpoints(place), steps)
 
 
 class _Samples:
