@@ -104,6 +104,8 @@ def test_leaves_no_trace(wrap):
     model.gpt_neox.layers[0].eval()
     model.forward = lambda *_, **__: pytest.fail("what accelerate put there was run")
     patched = model.forward
+    model.compile(backend="eager")
+    compiled = model._compiled_call_impl
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     modes = [module.training for module in model.modules()]
     states = random_states()
@@ -111,7 +113,7 @@ def test_leaves_no_trace(wrap):
     assert random_states() == states
     assert modes == [module.training for module in model.modules()]
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-    assert model.forward is patched
+    assert (model.forward, model._compiled_call_impl) == (patched, compiled)
     torch.manual_seed(5)
     random.seed(5)
     assert probe(model, tokenizer(), TEXTS).values == numbers  # whatever the random states

@@ -36,18 +36,19 @@ def _inside_parallel(model: Any) -> Any:
 def unchanged(model: Any) -> Iterator[None]:
     """Run the body in evaluation mode, in the model's own type, and put everything back.
 
-    What is put back: each module's mode, its buffers, the random states of Python, NumPy and PyTorch (every GPU's), and
-    the forward that accelerate puts in place of the model's for mixed precision. Weights and gradients are not touched.
+    What is put back: each module's mode, its buffers, the random states of Python, NumPy and PyTorch, and the
+    forward that accelerate puts in place of the model's for mixed precision. Weights and gradients are not touched.
     """
     own, arrays = random.getstate(), np.random.get_state()  # noqa: NPY002
     buffers = [(module, dict(module._buffers)) for module in model.modules()]
     kept = [(tensor, tensor.clone()) for _, held in buffers for tensor in held.values() if tensor is not None]
-    device = next(model.parameters()).device.type
+    device = next(model.parameters()).device
     try:
         with (
-            torch.random.fork_rng(),
-            torch.autocast(device, enabled=False),
+            torch.random.fork_rng([device] if device.type == "cuda" else []),
+            torch.autocast(device.type, enabled=False),
             replaced_forwards([(model, type(model).forward.__get__(model))]),
+            _not_compiled(model),
             evaluated(model),
         ):
             yield
@@ -60,3 +61,16 @@ def unchanged(model: Any) -> Iterator[None]:
             for tensor, before in kept:
                 if not torch.equal(tensor, before):
                     tensor.copy_(before)
+
+
+@contextmanager
+def _not_compiled(model: Any) -> Iterator[None]:
+    """Run modules as they are written: `model.compile()` put a call in place of each, which would be compiled anew."""
+    compiled = [(module, call) for module in model.modules() if (call := module._compiled_call_impl) is not None]
+    try:
+        for module, _ in compiled:
+            module._compiled_call_impl = None
+        yield
+    finally:
+        for module, call in compiled:
+            module._compiled_call_impl = call
