@@ -229,3 +229,10 @@ def test_revisions_on_the_hub(tmp_path):
     first, last = json.loads(steps[1])["checkpoints"]
     assert (first["checkpoint"], last["checkpoint"]) == ("0", "512")
     assert first["readings"] != last["readings"] == json.loads(main_[1])["checkpoints"][0]["readings"]
+
+
+def test_what_a_page_needs_is_said_before_anything_is_measured(capsys, runs, monkeypatch, tmp_path):
+    monkeypatch.setattr("lm_saturation.probing.page.find_spec", lambda name: None if name == "seaborn" else True)
+    monkeypatch.setattr("lm_saturation.probing.run.probe_all", lambda *_: pytest.fail("measured"))
+    status, _, error = run(capsys, runs, "--html", tmp_path / "page.html")
+    assert (status, error) == (2, "error: --html needs seaborn: pip install seaborn\n")

@@ -92,6 +92,10 @@ def _probe(options: argparse.Namespace) -> int:
     )
 
     thresholds = [Threshold.of(text) for text in options.fail_if]
+    if options.html:
+        from lm_saturation.probing.page import check_packages
+
+        check_packages()
     texts, source = read_texts(options.text)
 
     from lm_saturation.probing.run import probe_all

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from lm_saturation.probing.references import short
 if TYPE_CHECKING:
     from lm_saturation.probing.run import Probed
 
+PACKAGES = ("jinja2", "matplotlib", "seaborn")
 TEMPLATE = Path(__file__).parent / "page.html.jinja"
 CURVES = (  # panels, each with the columns that share its axis
     ("cross_entropy_nats", "loss_bfloat16", "loss_float16"),
@@ -27,16 +29,18 @@ CURVES = (  # panels, each with the columns that share its axis
 )
 
 
+def check_packages() -> None:
+    """Raise InputError if a package that a page needs is missing."""
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise InputError(f"--html needs {', '.join(missing)}: pip install {' '.join(missing)}")
+
+
 def write_page(path: Path, probed: "Probed", failures: Sequence[str]) -> None:
-    """Write the page. Raises InputError if nothing was measured, or matplotlib or Jinja is missing."""
+    """Write the page. Raises InputError if nothing was measured."""
     if not probed.steps:
         raise InputError(f"{path}: nothing was measured, so there is no page")
-    try:
-        import jinja2
-        import matplotlib  # noqa: F401 - for its message here
-        import seaborn  # noqa: F401
-    except ImportError as error:
-        raise InputError(f"--html needs {error.name}: pip install 'lm-saturation[figures,report]'") from error
+    import jinja2
+
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     curves = draw_curves(probed.steps) if len(probed.steps) > 1 else ""
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
