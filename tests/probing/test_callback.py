@@ -10,6 +10,7 @@ from transformers import Trainer, TrainingArguments
 
 from lm_saturation import ProbeCallback, Watch, probe
 from lm_saturation.errors import InputError
+from tests.probing.nanogpt import gpt
 from tests.probing.small import TEXTS, small_gpt2, small_model, tokenizer
 
 OPTIONS = {"tokens": 200, "sequence_length": 32, "unigram_tokens": 60}
@@ -144,6 +145,28 @@ def test_later_probes_are_not_checked_again_and_find_the_same():
     assert watch.checked
     assert watch(model, 500) == first
     assert watch(model, 1001) == {}
+
+
+@pytest.mark.parametrize("make", [gpt, small_model])
+def test_another_loop_is_the_same_to_the_byte(make, tmp_path):
+    ids = np.random.default_rng(0).integers(0, 290, (8, 40))
+    weights = []
+    for probed in (False, True):
+        model = make().train()
+        watch = Watch(model, None, ids, every=2, csv=tmp_path / "probe.csv", **OPTIONS)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+        for step in range(1, 5):
+            batch = torch.randint(290, (2, 16))
+            found = model(batch)
+            logits = getattr(found, "logits", found)
+            torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), batch[:, 1:].flatten()).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            if probed:
+                assert bool(watch(model, step)) == (step % 2 == 0)
+        weights.append({name: tensor.numpy().tobytes() for name, tensor in model.state_dict().items()})
+    assert weights[0] == weights[1]
+    assert [row["step"] for row in rows(tmp_path)] == ["2", "4"]
 
 
 def test_what_cannot_be_measured_is_said_at_once(tmp_path):

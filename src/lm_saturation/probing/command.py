@@ -60,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="CONDITION",
         help="as 'logit_offset_size>100'; repeatable",
     )
+    add("--beside", metavar="RESULTS", help="results of a run of the workflow: also place readings among its models")
     add("--json", action="store_true", help="print JSON instead of tables")
     add("--html", metavar="FILE", help="write a page with the readings and curves over the steps")
     add(

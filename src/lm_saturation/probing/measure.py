@@ -7,8 +7,9 @@ print(health)
 
 import math
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from lm_saturation.metrics.random_text import random_text_losses
 from lm_saturation.options import suggestion
 from lm_saturation.probing.nanogpt import is_nanogpt, nanogpt_in_memory
 from lm_saturation.probing.readings import ALL, Reading, read
+from lm_saturation.probing.references import References, trained_models
 from lm_saturation.probing.sample import ProbeSample, SampleOptions, make_sample
 from lm_saturation.probing.unchanged import unchanged, unwrapped
 
@@ -45,6 +47,7 @@ class Health:
     width: int  # d
     losses: NDArray[np.float64]  # (sequences,) nats/token
     documents: NDArray[np.int64]  # (sequences,) the text that each begins in
+    beside: References = field(default_factory=dict)  # what readings are placed among besides published numbers
 
     def __getitem__(self, name: str) -> float:
         if name not in self.values:
@@ -55,7 +58,7 @@ class Health:
     @cached_property
     def readings(self) -> list[Reading]:
         """Each number with its meaning and its place among published models."""
-        return read(self.values, self.width)
+        return read(self.values, self.width, self.beside)
 
     def plain(self) -> dict[str, Any]:
         """All of it for JSON."""
@@ -77,13 +80,15 @@ def probe(
     unigram_tokens: int = 2048,
     batch_size: int = 8,
     unargmaxable: bool | None = None,
+    beside: str | Path | None = None,
 ) -> Health:
     """Measure a causal language model of transformers, or one of nanoGPT, on a small fixed sample of `texts`.
 
     `texts` is a text or several; with tokenizer None, token ids (tokens,) or (sequences, tokens). The sample is at most
     `tokens` predicted tokens in sequences of `sequence_length`, drawn from as many texts as it can be, the same each
     time. `unigram_tokens` of random text follow the frequencies of tokens in `texts`. Tokens never likeliest are
-    searched for (`unargmaxable`) where the vocabulary has at most 8,192 tokens, unless it says otherwise.
+    searched for (`unargmaxable`) where the vocabulary has at most 8,192 tokens, unless it says otherwise. `beside` is a
+    folder with the results of a run of the workflow, whose models readings are placed among, too.
 
     Losses are in nats/token, offset and spread of logits in nats; docs/probe.md says what each number means. The model
     runs where it is, without dropout; its mode, weights and every random state stay as they were. In bfloat16 or
@@ -102,7 +107,8 @@ def probe(
         }
     )
     model = causal_model(model)
-    return measure_health(model, make_sample(model, tokenizer, texts, options))
+    others = {} if beside is None else trained_models(beside)
+    return replace(measure_health(model, make_sample(model, tokenizer, texts, options)), beside=others)
 
 
 def causal_model(model: Any) -> Any:

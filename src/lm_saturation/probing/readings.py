@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lm_saturation.probing.references import places, short
+from lm_saturation.probing.references import References, places, short
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,15 @@ class Reading:
         return {"value": value, "unit": self.unit, "meaning": self.meaning, "places": list(self.places)}
 
 
-def read(values: Mapping[str, float], width: int | None = None) -> list[Reading]:
-    """The readings of numbers by column, in the order of tables; `width` is the model's d."""
+def read(values: Mapping[str, float], width: int | None = None, beside: References | None = None) -> list[Reading]:
+    """The readings of numbers by column, in the order of tables.
+
+    `width` is the model's d; `beside` are references besides the published ones.
+    """
     readings = []
     for name, meaning in ALL.items():
         if name in values:
             value = float(values[name])
-            found = places(name, value, width) or [meaning.unplaced]
+            found = places(name, value, width, beside) or [meaning.unplaced]
             readings.append(Reading(name, value, meaning.label, meaning.unit, meaning.line, tuple(found)))
     return readings

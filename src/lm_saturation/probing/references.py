@@ -13,13 +13,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lm_saturation.errors import InputError
 from lm_saturation.evidence.paper_saturation import WIDTHS
 from lm_saturation.evidence.pythia_seeds import seed_runs
+from lm_saturation.io.tables import read_frames
 
 RESOURCES = Path(__file__).parents[1] / "resources"
 PAPER = "arXiv 2404.07647"
 TRAININGS = "GPTs trained in bfloat16, 16M to 221M, peak learning rates 0.0003 to 0.3 (arXiv 2601.02031)"
 SIGNED = {"logit_offset": "by its size, "}  # numbers whose size alone is compared
+COSTS = {"bfloat16_cost": "loss_bfloat16", "float16_cost": "loss_float16"}  # and the columns that they come from
 SMALL = 20  # numbers, from which on their percentiles are given
 
 
@@ -48,23 +51,50 @@ class Reference:
         return text
 
 
+References = dict[str, list[Reference]]  # by column
+
+
 def short(value: float) -> str:
     """A number in about three digits; a thousand and more as whole numbers."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def places(column: str, value: float, width: int | None = None) -> list[str]:
-    """Where a value of a column lies among the published ones, a line for each reference."""
+def places(column: str, value: float, width: int | None = None, beside: References | None = None) -> list[str]:
+    """Where a value of a column lies among the published ones and those of `beside`, a line for each reference."""
     if not np.isfinite(value):
         return []
+    found = [*references().get(column, []), *(beside or {}).get(column, [])]
     prefix, value = SIGNED.get(column, ""), abs(value) if column in SIGNED else value
-    return [prefix + reference.place(value, width) for reference in references().get(column, [])]
+    return [prefix + reference.place(value, width) for reference in found]
+
+
+def trained_models(results: str | Path) -> References:
+    """The models that a run trained or measured, at their last steps, from its tables of checkpoints below a folder.
+
+    Raises InputError if there are none.
+    """
+    files = sorted(Path(results).glob("**/checkpoint_metrics.parquet"))
+    if not files:
+        raise InputError(f"{results}: no checkpoint_metrics.parquet below it; allowed: the results folder of a run")
+    table = read_frames("checkpoint_metrics", files).sort_values("step", kind="stable")
+    last = table.groupby(["suite", "model"], sort=False).tail(1).set_index(["suite", "model"])
+    costs = {name: last[column] - last.loss_float32 for name, column in COSTS.items()}
+    last = last.assign(logit_offset=last.logit_offset.abs(), **costs)
+    found = {}
+    for column in dict.fromkeys([*references(), *COSTS, "logit_offset_size"]).keys() & set(last.columns):
+        known = last[last[column].notna()]
+        values = known[column].astype(float)
+        rows = zip(known.index, known.hidden_size, values, strict=True)
+        widths = {int(width): ("/".join(name), value) for name, width, value in rows}
+        if len(known):
+            found[column] = [Reference(f"models below {results}", np.sort(values.to_numpy()), widths)]
+    return found
 
 
 @cache
-def references() -> dict[str, list[Reference]]:
+def references() -> References:
     """The references of each reading that has any, by its column."""
-    found: dict[str, list[Reference]] = {}
+    found: References = {}
     for column, reference in [*_of_figures(), *_of_seeds(), *_of_trainings(), *_of_smollm2()]:
         found.setdefault(column, []).append(reference)
     return found

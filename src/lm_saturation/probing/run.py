@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from lm_saturation.probing.checkpoints import (
 )
 from lm_saturation.probing.course import Course, course_of
 from lm_saturation.probing.measure import Health, causal_model, measure_health
+from lm_saturation.probing.references import trained_models
 from lm_saturation.probing.sample import ProbeSample, SampleOptions, make_sample
 from lm_saturation.probing.tables import readings_table, steps_table
 
@@ -106,6 +107,7 @@ def probe_all(checkpoints: list[Checkpoint], options: argparse.Namespace, texts:
     sizes = {"tokens": options.tokens, "unigram_tokens": max(1, options.tokens // 2)}
     sample_options = SampleOptions.of({**sizes, "unargmaxable": options.unargmaxable or None})
     device = find_device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"), "--device")
+    beside = trained_models(options.beside) if options.beside else {}
     probed = Probed(options.path, source)
     samples = _Samples(options, texts, sample_options)
     with _progress() as say:
@@ -115,7 +117,8 @@ def probe_all(checkpoints: list[Checkpoint], options: argparse.Namespace, texts:
                 path = checkpoint.locate()
                 model = causal_model(load_checkpoint(path)).to(device)
                 sample = samples.of(model, path)
-                probed.steps.append((checkpoint.label, measure_health(model, sample)))
+                health = replace(measure_health(model, sample), beside=beside)
+                probed.steps.append((checkpoint.label, health))
                 probed.note_quantisation(path)
     probed.course = course_of([health for _, health in probed.steps])
     return probed
