@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from lm_saturation.probing.callback import ProbeCallback as ProbeCallback
     from lm_saturation.probing.measure import Health as Health
     from lm_saturation.probing.measure import probe as probe
+    from lm_saturation.probing.remedies import centre_head as centre_head
+    from lm_saturation.probing.remedies import float32_logits as float32_logits
+    from lm_saturation.probing.remedies import mu_loss as mu_loss
+    from lm_saturation.probing.remedies import z_loss as z_loss
     from lm_saturation.probing.watch import Watch as Watch
 
 MODULES = {  # of what is public; none has the name of a public function, which importing it would replace
@@ -23,8 +27,15 @@ MODULES = {  # of what is public; none has the name of a public function, which 
     "probe": "probing.measure",
     "ProbeCallback": "probing.callback",
     "Watch": "probing.watch",
+    "centre_head": "probing.remedies",
+    "float32_logits": "probing.remedies",
+    "mu_loss": "probing.remedies",
+    "z_loss": "probing.remedies",
 }
-__all__ = ["Health", "ModelMetrics", "ProbeCallback", "Watch", "model_metrics", "probe"]
+__all__ = [
+    "Health", "ModelMetrics", "ProbeCallback", "Watch",
+    "centre_head", "float32_logits", "model_metrics", "mu_loss", "probe", "z_loss",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

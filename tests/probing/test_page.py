@@ -9,13 +9,17 @@ import re
 import shlex
 
 import pytest
+import torch
+from transformers import Trainer, TrainingArguments
 
+from lm_saturation import mu_loss
 from lm_saturation.probing.command import main, parser
 from lm_saturation.probing.readings import ALL
 from lm_saturation.probing.remedies import effects
 from lm_saturation.probing.thresholds import Threshold
 from tests.conftest import ROOT
 from tests.evidence import smollm2
+from tests.probing.small import small_model
 
 PAGE = ROOT / "docs" / "probe.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -103,6 +107,24 @@ def test_every_command_is_understood():
         options = parser().parse_args(shlex.split(command))
         for condition in options.fail_if:
             Threshold.of(condition)
+
+
+def test_the_trainer_with_mu_loss(tmp_path):
+    names = {}
+    printed(block(section("Remedies"), "python"), names)
+    rows = [{"input_ids": list(range(8)), "labels": list(range(8))}]
+    model = small_model()
+    model.lm_head.weight.data += 1
+    arguments = TrainingArguments(str(tmp_path), report_to=[], use_cpu=True)
+    batch = {name: torch.tensor([values]) for name, values in rows[0].items()}
+    with torch.no_grad():
+        plain, remedied = (
+            kind(model, arguments, train_dataset=rows).compute_loss(model, batch).item()
+            for kind in (Trainer, names["MuTrainer"])
+        )
+        expected = mu_loss(model).item()
+    assert remedied - plain == pytest.approx(expected, rel=1e-2)
+    assert expected > 1e-3
 
 
 def test_what_remedies_saved():
