@@ -68,7 +68,9 @@ MEANINGS = {  # by column, in the order of tables
 COURSE = {  # of several steps
     "loss_increase": Meaning("loss above its minimum", NATS, "last loss less the lowest", TEXT),
     "unigram_increase": Meaning(
-        "unigram text: above its minimum", NATS, "last loss on unigram text less the lowest; rises with saturation"
+        "unigram text: above its minimum",
+        NATS,
+        "last less the lowest; rises with saturation, and early in training",
     ),
 }
 ALL = MEANINGS | COURSE

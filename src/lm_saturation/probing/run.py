@@ -19,11 +19,7 @@ from lm_saturation.errors import InputError
 from lm_saturation.inference.logits import head_of
 from lm_saturation.inference.trunk import positions_of
 from lm_saturation.io.gguf_file import SUFFIX as GGUF
-from lm_saturation.probing.checkpoints import (
-    Checkpoint,
-    find_tokenizer,
-    load_checkpoint,
-)
+from lm_saturation.probing.checkpoints import Checkpoint, find_tokenizer, load_checkpoint, step_of
 from lm_saturation.probing.course import Course, course_of
 from lm_saturation.probing.measure import Health, causal_model, measure_health
 from lm_saturation.probing.references import trained_models
@@ -78,7 +74,8 @@ class Probed:
         """What was measured on what, in a line."""
         label, health = self.steps[-1]
         sample = health.sample
-        name = self.path if self.path.endswith(label) else f"{self.path}, {label}"
+        own = Path(self.path).name
+        name = self.path if label in (own, str(step_of(own))) else f"{self.path}, {label}"
         return f"{name}: {sample['tokens']:,} tokens of {self.text} (sample {sample['sha256'][:12]})"
 
     def show(self) -> None:
@@ -115,13 +112,17 @@ def probe_all(checkpoints: list[Checkpoint], options: argparse.Namespace, texts:
             say(f"[{number}/{len(checkpoints)}] {checkpoint.label}")
             with probed.noting(checkpoint):
                 path = checkpoint.locate()
-                model = causal_model(load_checkpoint(path)).to(device)
-                sample = samples.of(model, path)
-                health = replace(measure_health(model, sample), beside=beside)
-                probed.steps.append((checkpoint.label, health))
+                health = _measured(path, device, samples)
+                probed.steps.append((checkpoint.label, replace(health, beside=beside)))
                 probed.note_quantisation(path)
     probed.course = course_of([health for _, health in probed.steps])
     return probed
+
+
+def _measured(path: Path, device: str, samples: "_Samples") -> Health:
+    """The health of a checkpoint on disk; its model is let go before the next one is read."""
+    model = causal_model(load_checkpoint(path)).to(device)
+    return measure_health(model, samples.of(model, path))
 
 
 class _Samples:
