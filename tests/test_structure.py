@@ -17,10 +17,10 @@ tied.remedies
 config
 checkpoints
 metrics ngrams saturation scaling training
-abilities heads notebook softmax_rank tied
+abilities heads in_memory softmax_rank tied
 evidence
 claims figures
-report
+probing report
 """
 # Remedies, whose names the configuration allows; the rest of tied is above both.
 REMEDIES = {f"lm_saturation.tied.{name}" for name in ("remedies", "formulas", "maps")}

@@ -80,7 +80,7 @@ def test_every_module_can_be_imported(python, tmp_path):
 def test_dependencies_are_declared():
     """Those that a metric needs always, the others at least in an extra."""
     always, extra = _names(PROJECT["dependencies"]), _names(chain(*PROJECT["optional-dependencies"].values()))
-    model_metrics = modules("lm_saturation")["lm_saturation.notebook"]
+    model_metrics = modules("lm_saturation")["lm_saturation.in_memory"]
     assert _others(imported_packages(model_metrics)) <= always
     library = {name.split(".")[0] for path in modules("lm_saturation").values() for name in imports(path)}
     assert _others(library) <= always | extra

@@ -23,7 +23,10 @@ from snakemake.utils import update_config
 from lm_saturation.config import read_experiment
 from tests.conftest import ROOT, SMOKE
 
-FOLLOWED = {"extending.md"}  # by tests/workflow/test_extending.py, from the first line to the last
+FOLLOWED = {  # by tests of their own, from the first line to the last
+    "extending.md",  # tests/workflow/test_extending.py
+    "probe.md",  # tests/probing/test_page.py
+}
 DOCS = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in FOLLOWED)
 PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in DOCS)]
 PROGRAMS = r"(?:(?:make|(?:\.venv/bin/)?(?:snakemake|python -m)|docker|apptainer|pip install) |git clone)"

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from lm_saturation.checkpoints.weight_files import FORMS, WeightFiles, other_weights, weights_in_folder
+from lm_saturation.checkpoints.patterns import folder_of
+from lm_saturation.checkpoints.weight_files import FORMS, WeightFiles, other_weights, weights_at
 from lm_saturation.errors import InputError
 from lm_saturation.io.gguf_file import quantisation
 from lm_saturation.io.logs import ProgressBar, log, redirect_log
@@ -26,15 +27,15 @@ def list_checkpoints(folder: str | Path) -> list[tuple[int, Path]]:
     return sorted((int(match[1]), path) for match, path in matches if match)
 
 
-def load_model(folder: str | Path, dtype: torch.dtype, device: str = "cpu") -> Any:
-    """The causal language model of a checkpoint, for evaluation, its parameters in `dtype`.
+def load_model(place: str | Path, dtype: torch.dtype, device: str = "cpu") -> Any:
+    """The causal language model of a checkpoint, a folder or a GGUF file, for evaluation, its parameters in `dtype`.
 
     Only files of the folder are read, pickles with weights_only, and none of its code is run. Quantised weights of a
     GGUF file are dequantised. Raises InputError, one line naming the folder or file, if a file is missing, damaged or
     malicious, if a parameter has no weights or is not finite, or if transformers does not know the architecture.
     """
-    folder = Path(folder)
-    files = weights_in_folder(folder)
+    place = Path(place)
+    folder, files = folder_of(place), weights_at(place)
     if files.status != "ok":
         absent = ", ".join(files.absent) or FORMS
         others = other_weights([file.name for file in folder.iterdir()])
@@ -43,20 +44,20 @@ def load_model(folder: str | Path, dtype: torch.dtype, device: str = "cpu") -> A
     if files.format == "safetensors":
         for name in files.weights:
             _check_header(folder / name)
-    if types := quantisation_of(folder):
+    if types := quantisation_of(place):
         log.info("%s: quantised weights (%s), dequantised", folder, types)
     model = _read_model(folder, files, dtype)
     _check_finite(model, folder)
     return model.to(device)
 
 
-def quantisation_of(folder: Path) -> str | None:
+def quantisation_of(place: Path) -> str | None:
     """The quantised types that a checkpoint's weights are stored in, and their shares; None of others than GGUF.
 
     Raises InputError if its GGUF file is damaged, or the package gguf is missing.
     """
-    files = weights_in_folder(folder)
-    return quantisation(folder / files.weights[0]) if files.format == "gguf" else None
+    files = weights_at(place)
+    return quantisation(folder_of(place) / files.weights[0]) if files.format == "gguf" else None
 
 
 def handle_bad_checkpoints(bad: list[str], good: int, policy: str) -> None:

@@ -8,7 +8,7 @@ saturates, the loss on real text by thousandths (docs/method/metrics.md).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -101,6 +101,17 @@ def corpus_pairs(texts: Sequence[Text], most: int = MOST, pieces: int = PIECES) 
     return tokens, following
 
 
+def random_text_losses(model: Any, ids: NDArray[np.int64], batch_size: int, first: int | None) -> torch.Tensor:
+    """(sequences × (tokens − 1),) nats of each token of `ids` (sequences, tokens) but the first of a sequence.
+
+    The token `first`, if any, is put before every sequence.
+    """
+    prefix = np.full((len(ids), 0 if first is None else 1), first or 0, np.int64)
+    inputs, targets = np.hstack([prefix, ids[:, :-1]]), torch.from_numpy(ids[:, 1:]).to(model.device)
+    states = trunk_states(model, torch.from_numpy(inputs).to(model.device), batch_size)
+    return target_losses(model, states[:, prefix.shape[1] :].flatten(0, 1), targets.flatten())
+
+
 @metric
 def columns(forward: "ForwardPass") -> dict[str, float | None]:
     """On the text of each law, if there is any. Raises InputError if a loss is not finite."""
@@ -108,10 +119,7 @@ def columns(forward: "ForwardPass") -> dict[str, float | None]:
     if spec.random_text is None:
         return {"loss_on_unigram_text": None, "loss_on_bigram_text": None}
     ids = np.concatenate([spec.random_text.unigram, spec.random_text.bigram])
-    prefix = np.full((len(ids), 0 if spec.first is None else 1), spec.first or 0, np.int64)
-    inputs, targets = np.hstack([prefix, ids[:, :-1]]), torch.from_numpy(ids[:, 1:]).to(forward.model.device)
-    states = trunk_states(forward.model, torch.from_numpy(inputs).to(forward.model.device), spec.batch_size)
-    losses = target_losses(forward.model, states[:, prefix.shape[1] :].flatten(0, 1), targets.flatten())
+    losses = random_text_losses(forward.model, ids, spec.batch_size, spec.first)
     unigram, bigram = losses.double().view(2, -1).mean(1).tolist()
     if not np.isfinite([unigram, bigram]).all():
         raise InputError("a loss on random text that is not finite")

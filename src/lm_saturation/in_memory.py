@@ -1,4 +1,4 @@
-"""Every metric of a causal language model in memory, as rule `checkpoint_metrics` measures it; for notebooks.
+"""Every metric of a causal language model in memory, as rule `checkpoint_metrics` measures it.
 
 from lm_saturation import model_metrics
 result = model_metrics(model, token_ids)
@@ -69,8 +69,8 @@ def model_metrics(
 
     Raises InputError, in one line, if the model or the ids cannot be measured, or a value is not finite.
     """
-    ids = _ids(token_ids)
-    rows = _check_model(model, ids)
+    ids = as_sequences(token_ids)
+    rows = check_model(model, ids)
     counts = _counts(ids, rows, vocabulary_size, token_counts)
     if model.dtype == torch.float64:
         model = deepcopy(model).float()
@@ -89,14 +89,14 @@ def model_metrics(
         random_text=draw_random_text(counts, pairs, random_text_tokens, ids.shape[1], seed=0),
         weight_noise=weight_noise,
     )
-    with _evaluated(model):
+    with evaluated(model):
         measured = measure(model, spec)
     spectrum, loss = pd.DataFrame(measured.spectrum), measured.metrics["cross_entropy_nats"]
     more = {
         "bits_per_token": loss / math.log(2),
         "bits_per_byte": measured.metrics["bits_per_byte"] if text_bytes else None,
-        "singular_ratio": _ratio(spectrum.singular_value),
-        "singular_ratio_centred": _ratio(spectrum.singular_value_centred),
+        "singular_ratio": ratio(measured.spectrum["singular_value"]),
+        "singular_ratio_centred": ratio(measured.spectrum["singular_value_centred"]),
     }
     metrics = {name: math.nan if value is None else value for name, value in (measured.metrics | more).items()}
     return ModelMetrics(
@@ -104,7 +104,7 @@ def model_metrics(
     )
 
 
-def _ids(token_ids: ArrayLike) -> NDArray[np.int64]:
+def as_sequences(token_ids: ArrayLike) -> NDArray[np.int64]:
     """(sequences, tokens). Raises InputError if they are of another shape or type."""
     try:
         ids = np.atleast_2d(token_ids.cpu() if isinstance(token_ids, torch.Tensor) else token_ids)
@@ -117,7 +117,7 @@ def _ids(token_ids: ArrayLike) -> NDArray[np.int64]:
     return ids.astype(np.int64)
 
 
-def _check_model(model: Any, ids: NDArray[np.int64]) -> int:
+def check_model(model: Any, ids: NDArray[np.int64]) -> int:
     """The rows of the LM head. Raises InputError if there is none, or the model cannot read so many tokens at once."""
     if not hasattr(model, "get_output_embeddings") or model.config.is_encoder_decoder or not model.can_generate():
         raise InputError(f"{type(model).__name__}: not a causal language model of transformers")
@@ -146,7 +146,7 @@ def _counts(
 
 
 @contextmanager
-def _evaluated(model: Any) -> Iterator[None]:
+def evaluated(model: Any) -> Iterator[None]:
     """Turn dropout off for a while: a model made from its config, or in training, has it on."""
     training = [module for module in model.modules() if module.training]
     model.eval()
@@ -157,7 +157,7 @@ def _evaluated(model: Any) -> Iterator[None]:
             module.training = True
 
 
-def _ratio(singular_values: pd.Series) -> float:
+def ratio(singular_values: NDArray[np.float64]) -> float:
     """The second singular value over the first; NaN if there is no second, or the first is 0."""
     if len(singular_values) < 2 or not singular_values[0]:
         return math.nan
