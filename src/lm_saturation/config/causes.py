@@ -1,10 +1,10 @@
-"""Options of stage causes: what a softmax needs."""
+"""Options of stage causes: what a softmax needs, and what it does not see."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lm_saturation.options import Count, Different, JobOptions, Section, Seed, allowed, option, refused
+from lm_saturation.options import AnyNames, Count, Different, JobOptions, Section, Seed, allowed, option, refused
 
 Dimensions = Annotated[list[Count], Different("whole numbers from 1", 0)]
 NormProducts = Annotated[list[Annotated[float, Field(gt=0)]], Different("numbers above 0", 0)]
@@ -57,11 +57,34 @@ class SoftmaxRankOptions(SearchOptions):
     )
 
 
+class InterventionOptions(Section):
+    """How LM heads and states are changed where softmax does not see it."""
+
+    tokens: int = option(4096, "predicted tokens whose states are changed; from 2", ge=2)
+    loss_tokens: Count = option(2048, "the first of them, on which losses are computed; from 1")
+    like: Literal["pythia-14m", "pythia-31m", "pythia-70m", "pythia-160m", "pythia-410m"] = option(
+        "pythia-70m",
+        "model of the paper whose end they are given: pythia-14m, pythia-31m, pythia-70m, pythia-160m or pythia-410m",
+    )
+    offsets: Annotated[list[Annotated[float, Field(gt=0)]], Different("numbers above 0", 0)] = option(
+        [4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0], "common offsets of logits, nats, whose rounding is measured; above 0"
+    )
+
+
+class InterventionConfig(InterventionOptions):
+    """Which models."""
+
+    suites: Annotated[AnyNames | None, allowed("null, or a list of suites")] = option(
+        None, "suites whose last checkpoints are changed; null: all measured but those of the hub; [] for none"
+    )
+
+
 class CausesConfig(SoftmaxRankOptions, JobOptions):
-    """What a softmax needs: the texts are those of ngrams.controls, with contexts of each length."""
+    """What a softmax needs, on the texts of ngrams.controls with contexts of each length, and what it does not see."""
 
     memory_mb: int = option(2000, "memory of a job, MB; from 1000", ge=1000)
     languages: LanguageOptions = option({}, "languages whose logits have a known rank")
+    intervention: InterventionConfig = option({}, "last checkpoints changed where softmax does not see it")
 
     @model_validator(mode="after")
     def _trial_first(self) -> Self:

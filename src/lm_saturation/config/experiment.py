@@ -70,7 +70,8 @@ class Experiment(Section):
     abilities: AbilitiesConfig = option({}, "evaluations by lm-evaluation-harness, beside the published ones of Pythia")
     tied: TiedConfig = option({}, "tied embeddings, and remedies for their high initial loss (Su 2023)")
     causes: CausesConfig = option(
-        {}, "what a softmax needs: on the texts of ngrams.controls, with contexts of each length"
+        {},
+        "what a softmax needs, on the texts of ngrams.controls with contexts of each length, and what it does not see",
     )
     report: ReportConfig = option({}, "how figures look")
 
@@ -106,6 +107,7 @@ class Experiment(Section):
         yield "heads.models", self.heads.models, models
         yield "scaling.suites", self.scaling.suites, self.measured_suites
         yield "scaling.fit_from", self.scaling.fit_from, self.scaling.suites
+        yield "causes.intervention.suites", self.intervention_suites, self.measured_suites
         yield "abilities.suites", self.abilities.suites, self.measured_suites
         yield "tied.training.corpus", [self.tied.training.corpus], self.corpora
         yield "tied.training.tokenizer", [self.tied.training.tokenizer], self.tokenizers
@@ -139,6 +141,25 @@ class Experiment(Section):
         length = self.suites[suite].reads(self.metrics.sequence_length)
         counted = self.metrics.unargmaxable and not control_of(self.suites[suite])
         return self.metrics.part(MetricOptions, sequence_length=length, unargmaxable=counted)
+
+    @property
+    def intervention_suites(self) -> list[str]:
+        """The suites whose last checkpoints are changed where softmax does not see it."""
+        named = self.causes.intervention.suites
+        suites = self.measured_suites.items()
+        return [name for name, suite in suites if not isinstance(suite, HubSuite)] if named is None else named
+
+    def intervention_sample(self, suite: str) -> MetricOptions:
+        """The sample that they read: as that of the metrics, of fewer tokens."""
+        return self.metrics.part(
+            MetricOptions,
+            tokens=self.causes.intervention.tokens,
+            sequence_length=self.suites[suite].reads(self.metrics.sequence_length),
+            unargmaxable=False,
+            random_text_tokens=0,
+            weight_noise=None,
+            word_perplexity=None,
+        )
 
     def head_options(self, kind: type[Kind], suite: str) -> Kind:
         """The options of `kind` for LM heads on a suite's trunks."""
