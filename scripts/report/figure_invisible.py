@@ -29,6 +29,7 @@ LABELS = {  # of axes, and the figure that shows it
     "sigma_ratio": ("σ2/σ1 of the LM head", "As figure 4"),
     "entropy_share": ("singular entropy / log d", "As figure 5"),
 }
+MARGIN = 0.05  # nats; about the paper's larger increases of the loss
 LINEAR = 1e-3  # nats; the axis of costs is linear up to there
 
 
@@ -90,6 +91,8 @@ def _draw_losses(axis: Axes, rows: pd.DataFrame, looks: dict[Any, dict[str, Any]
         points = _of(rows, model).set_index("state").loc[list(STATES)]
         axis.plot(points.anisotropy, points.loss_nats, **look)
     axis.axvline(rows.anisotropy_target.iloc[0], color=PUBLISHED, zorder=0)
+    losses = rows.loss_nats[rows.state.isin(STATES)]
+    axis.set_ylim(losses.min() - MARGIN, losses.max() + MARGIN)
     axis.set(xlabel="mean cosine", ylabel="loss (nats/token)", title="As figure 3")
 
 
@@ -119,7 +122,7 @@ def _draw_rounding(axis: Axes, rows: pd.DataFrame) -> None:
     axis.set_xscale("log")
     axis.set_yscale("symlog", linthresh=LINEAR, linscale=0.5)
     if offsets.rounding_nats.notna().any():
-        axis.set_ylim(bottom=min(-LINEAR, 1.5 * float(offsets.rounding_nats.min())))
+        axis.set_ylim(min(-LINEAR, 1.5 * float(offsets.rounding_nats.min())), 2 * float(offsets.rounding_nats.max()))
     axis.set(xlabel="offset of the logits (nats)", ylabel="cost of rounding (nats/token)", title="Dotted: predicted")
     axis.legend(fontsize="x-small")
 
