@@ -28,8 +28,8 @@ OPTIONS = InterventionOptions(tokens=200, loss_tokens=150, offsets=[500.0])
 def changed_models(tmp_path, run_script):
     """Run `offset_intervention` on models of these families; gives its rows and where they lie."""
 
-    def run(*families):
-        folders = [write_model(tmp_path / family, family) for family in families]
+    def run(*families, made=False, **changes):
+        folders = [tmp_path / family if made else write_model(tmp_path / family, family) for family in families]
         files = {
             "checkpoints": [str(folder / "span") for folder in folders],
             "tokenizer": str(folders[0] / "tokenizer.json"),
@@ -38,13 +38,13 @@ def changed_models(tmp_path, run_script):
         }
         params = {
             "models": list(families),
-            "weights": WEIGHTS,
+            "weights": WEIGHTS.model_copy(update=changes),
             "sample": SAMPLE,
             "options": OPTIONS,
             "held_out": HeldOut(share=0.3, minimum_documents=1, seed=0),
         }
         path = tmp_path / "causes" / "s" / "offset_intervention.parquet"
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         run_script("causes/offset_intervention.py", input=files, output=[path], params=params, wildcards={"suite": "s"})
         return read_table("offset_intervention", path).to_pandas()
 
@@ -62,6 +62,14 @@ def test_models_keep_their_loss(changed_models, family):
 
 def test_a_model_that_caps_its_logits_is_left_out(changed_models):
     assert changed_models("gemma2", "gpt_neox").model.unique().tolist() == ["gpt_neox"]
+
+
+def test_a_damaged_checkpoint_stops_the_job_or_gives_way_to_the_one_before(changed_models, tmp_path):
+    write_model(tmp_path / "llama", "llama")
+    (tmp_path / "llama/span/step5/model.safetensors").write_bytes(b"x")
+    assert changed_models("llama", made=True, bad_checkpoints="skip").step.unique().tolist() == [0]
+    with pytest.raises(SystemExit, match="step5"):
+        changed_models("llama", made=True)
 
 
 def test_the_questions_from_a_run_and_from_shipped_numbers(changed_models, tmp_path, run_script):
@@ -115,3 +123,9 @@ def test_rounding_by_offset(cost, predicted, verdict):
 def test_suites_are_those_measured_but_for_the_hub():
     assert read_experiment(changed("metrics/tokens", 900)).intervention_suites == ["mini"]
     assert read_experiment(changed("causes/intervention/suites", [])).intervention_suites == []
+
+
+@pytest.mark.parametrize(("tokens", "expected"), [(900, 900), (90_000, 4096)])
+def test_the_sample_is_no_larger_than_that_of_the_metrics(tokens, expected):
+    sample = read_experiment(changed("metrics/tokens", tokens)).intervention_sample("mini")
+    assert (sample.tokens, sample.random_text_tokens, sample.sequence_length) == (expected, 0, 128)

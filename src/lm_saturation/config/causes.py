@@ -60,7 +60,7 @@ class SoftmaxRankOptions(SearchOptions):
 class InterventionOptions(Section):
     """How LM heads and states are changed where softmax does not see it."""
 
-    tokens: int = option(4096, "predicted tokens whose states are changed; from 2", ge=2)
+    tokens: int = option(4096, "predicted tokens whose states are changed, at most metrics.tokens; from 2", ge=2)
     loss_tokens: Count = option(2048, "the first of them, on which losses are computed; from 1")
     like: Literal["pythia-14m", "pythia-31m", "pythia-70m", "pythia-160m", "pythia-410m"] = option(
         "pythia-70m",

@@ -150,10 +150,10 @@ class Experiment(Section):
         return [name for name, suite in suites if not isinstance(suite, HubSuite)] if named is None else named
 
     def intervention_sample(self, suite: str) -> MetricOptions:
-        """The sample that they read: as that of the metrics, of fewer tokens."""
+        """The sample that they read: as that of the metrics, and no larger."""
         return self.metrics.part(
             MetricOptions,
-            tokens=self.causes.intervention.tokens,
+            tokens=min(self.metrics.tokens, self.causes.intervention.tokens),
             sequence_length=self.suites[suite].reads(self.metrics.sequence_length),
             unargmaxable=False,
             random_text_tokens=0,

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from lm_saturation.checkpoints.loading import handle_bad_checkpoints
+from lm_saturation.checkpoints.loading import handle_bad_checkpoints, list_checkpoints
 from lm_saturation.config.causes import InterventionOptions
 from lm_saturation.config.suites import WeightsOptions
 from lm_saturation.errors import InputError
-from lm_saturation.heads.frozen_trunk import Trunk, final_checkpoint
+from lm_saturation.heads.frozen_trunk import Trunk
 from lm_saturation.invisible.measured import rows_of
 from lm_saturation.invisible.readout import Readout
 from lm_saturation.invisible.shape import Targets
@@ -28,40 +28,42 @@ def suite_rows(
 ) -> list[dict[str, Any]]:
     """The rows of `offset_intervention` of models, by name the `folders` of their last checkpoints; without the suite.
 
-    A model whose logits are not W x + b is left out. Raises InputError for checkpoints that cannot be measured, unless
-    `weights.bad_checkpoints` lets them be left out.
+    The last that can be read is taken. A model whose logits are not W x + b is left out. Raises InputError for
+    checkpoints that cannot be measured, unless `weights.bad_checkpoints` lets them be left out.
     """
     rows: list[dict[str, Any]] = []
     bad: list[str] = []
     good = 0
     for model, folder in progress(folders.items(), "models", len(folders), "model"):
-        try:
-            rows += _model_rows(model, Path(folder), spec, weights, options, targets, device)
+        for step, path in reversed(list_checkpoints(folder)):
+            try:
+                found = list(_rows(path, spec, weights, options, targets, device))
+            except InputError as error:
+                bad.append(str(error))
+                continue
+            rows += [{"model": model, "step": step, **row} for row in found]
             good += 1
-        except InputError as error:
-            bad.append(str(error))
+            break
     handle_bad_checkpoints(bad, good, weights.bad_checkpoints)
     return rows
 
 
-def _model_rows(
-    model: str,
-    folder: Path,
+def _rows(
+    path: Path,
     spec: EvaluationSpec,
     weights: WeightsOptions,
     options: InterventionOptions,
     targets: Targets,
     device: str,
 ) -> Iterator[dict[str, Any]]:
-    step, path = final_checkpoint(folder, None)
+    """Those of one checkpoint; none if its logits are not W x + b."""
     readout = _readout(path, spec, weights, device)
     if readout is None:
         return
     next_tokens = torch.from_numpy(spec.sample.targets.ravel()).to(device)
     if int(next_tokens.max()) >= len(readout.head):
         raise InputError(f"{path}: the LM head has {len(readout.head)} rows, the text more tokens: another tokenizer")
-    for row in rows_of(readout, next_tokens, options, targets):
-        yield {"model": model, "step": step, **row}
+    yield from rows_of(readout, next_tokens, options, targets)
 
 
 def _readout(path: Path, spec: EvaluationSpec, weights: WeightsOptions, device: str) -> Readout | None:
