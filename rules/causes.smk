@@ -1,6 +1,7 @@
 # What a softmax needs: the least loss of d dimensions on next-token laws, beside W-error. And what it does not see.
-from lm_saturation.config.causes import InterventionOptions, SearchOptions, SoftmaxRankOptions
+from lm_saturation.config.causes import InterventionOptions, OffsetTrainingOptions, SearchOptions, SoftmaxRankOptions
 from lm_saturation.config.ngrams import NgramSample
+from lm_saturation.config.suites import TrainingOptions
 from lm_saturation_workflow.accessor import experiment_of
 from lm_saturation_workflow.code_hash import code_of
 from lm_saturation_workflow.paths import final_span, suite_tokenizer, suite_tokens
@@ -99,3 +100,34 @@ rule offset_intervention:
         "Change the last checkpoints of {wildcards.suite} where softmax does not see it"
     script:
         "../scripts/causes/offset_intervention.py"
+
+
+rule offset_training:
+    input:
+        tokenizer=lambda wildcards: suite_tokenizer(experiment, wildcards.suite),
+        tokens=lambda wildcards: suite_tokens(experiment, wildcards.suite),
+    output:
+        ensure("<results>/causes/{suite}/{model}/offset_training.parquet", non_empty=True),
+    log:
+        "<logs>/causes/offset_training/{suite}/{model}.log",
+    benchmark:
+        "<logs>/causes/offset_training/{suite}/{model}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: experiment.causes.threads
+    resources:
+        mem_mb=growing(experiment.metrics.memory_mb),
+        runtime=growing(2880),
+        disk_mb=BASE_MB,
+    params:
+        model=lambda wildcards: experiment.suites[wildcards.suite].models[wildcards.model],
+        sequences=lambda wildcards: experiment.suites[wildcards.suite].part(TrainingOptions),
+        weights=lambda wildcards: experiment.suites[wildcards.suite].weights,
+        sample=lambda wildcards: experiment.intervention_sample(wildcards.suite),
+        options=experiment.causes.training.part(OffsetTrainingOptions),
+        held_out=experiment.held_out,
+        code=code_of("causes/offset_training.py"),
+    message:
+        "Train {wildcards.model} of {wildcards.suite} in half precision"
+    script:
+        "../scripts/causes/offset_training.py"

@@ -21,6 +21,7 @@ WEIGHTS = WeightsOptions(
     trained_here=True, dtype="float32", first_token=None, bad_checkpoints="refuse", tokens_per_step=None
 )
 SAMPLE = MetricOptions(tokens=200, sequence_length=12, batch_size=3, random_text_tokens=0)
+HELD_OUT = HeldOut(share=0.3, minimum_documents=1, seed=0)
 OPTIONS = InterventionOptions(tokens=200, loss_tokens=150, offsets=[500.0])
 
 
@@ -41,7 +42,7 @@ def changed_models(tmp_path, run_script):
             "weights": WEIGHTS.model_copy(update=changes),
             "sample": SAMPLE,
             "options": OPTIONS,
-            "held_out": HeldOut(share=0.3, minimum_documents=1, seed=0),
+            "held_out": HELD_OUT,
         }
         path = tmp_path / "causes" / "s" / "offset_intervention.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -116,7 +116,7 @@ def test_every_output_is_there(finished):
 def test_every_job_leaves_a_log_and_a_time(finished):
     logs = finished / "logs" / "smoke"
     names = {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.log")}
-    assert len(names) == 147
+    assert len(names) == 148
     assert {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.tsv")} == names
 
 
@@ -174,15 +174,16 @@ def test_a_fresh_clone_runs_nothing_again(finished):
                 *SWEPT,
                 *TIED_TRAINED,
                 *CHANGED,
+                "offset_training",
             },
         ),
         ("metrics/tokens", 900, {"claims", *MEASURED}),
-        ("metrics/batch_size", 8, {"claims", *MEASURED, *CHANGED}),
+        ("metrics/batch_size", 8, {"claims", *MEASURED, *CHANGED, "offset_training"}),
         ("metrics/memory_mb", 3000, set()),
         (
             "suites/tiny/models/d16/learning_rate",
             0.02,
-            {"claims", "checkpoint_train", *MEASURED, *EVALUATED, *CHANGED} - OF_CONTROLS,
+            {"claims", "checkpoint_train", *MEASURED, *EVALUATED, *CHANGED, "offset_training"} - OF_CONTROLS,
         ),
         (
             "suites/tiny-positive/later_corpus/after",
@@ -205,6 +206,7 @@ def test_a_fresh_clone_runs_nothing_again(finished):
         ("causes/contexts", 15, {"softmax_rank", "claims", *NEEDED}),
         ("causes/languages/ranks", [2], {"softmax_rank_languages", "claims", *NEEDED}),
         ("causes/intervention/offsets", [8.0], {"claims", *CHANGED}),
+        ("causes/training/steps", 9, {"offset_training", "table_offset_intervention", "claims"}),
         ("causes/memory_mb", 3000, set()),
         ("ngrams/memory_mb", 5000, set()),
         ("ngrams/threads", 2, set()),

@@ -108,6 +108,9 @@ class Experiment(Section):
         yield "scaling.suites", self.scaling.suites, self.measured_suites
         yield "scaling.fit_from", self.scaling.fit_from, self.scaling.suites
         yield "causes.intervention.suites", self.intervention_suites, self.measured_suites
+        own = [(name, suite) for name, suite in suites if isinstance(suite, TrainedSuite)]
+        trained = [f"{name}/{model}" for name, suite in own for model in suite.models]
+        yield "causes.training.models", self.causes.training.models, trained
         yield "abilities.suites", self.abilities.suites, self.measured_suites
         yield "tied.training.corpus", [self.tied.training.corpus], self.corpora
         yield "tied.training.tokenizer", [self.tied.training.tokenizer], self.tokenizers
@@ -178,6 +181,7 @@ class Experiment(Section):
     def texts(self) -> list[TokenizedText]:
         """Every text that any result comes from."""
         texts = [*self.language_models(), *(self.text_of(suite) for suite, _ in self.heads.trunks)]
+        texts += [self.text_of(suite) for suite, _ in self.causes.training.trainings]
         if self.tied.trained_remedies:
             texts.append(TokenizedText(self.tied.training.corpus, self.tied.training.tokenizer))
         for name, suite in self.control_suites.items():

@@ -89,8 +89,8 @@ def rows_of(readout: Readout, next_tokens: Tensor, options: InterventionOptions,
     tokens = next_tokens[: options.loss_tokens]
     reference: dict[str, float] = {}
     for form in forms(readout, targets, options.offsets):
-        shape = _shape(form.readout)
-        losses, logits = _losses(form.readout, tokens)
+        shape = shape_row(form.readout)
+        losses, logits = losses_of(form.readout, tokens)
         if form.state != OFFSET:
             losses["float64"] = _exact_loss(form.readout, tokens[:EXACT_TOKENS])
         reference = reference or {name: losses[name] for name in ("float64", "float32")}
@@ -120,7 +120,8 @@ def rows_of(readout: Readout, next_tokens: Tensor, options: InterventionOptions,
             }
 
 
-def _shape(readout: Readout) -> Row:
+def shape_row(readout: Readout) -> Row:
+    """What the figures of the paper show of it, raw and centred."""
     plain, without = head_shapes(readout.head)
     cosines = anisotropy(readout.states)
     return {
@@ -134,7 +135,7 @@ def _shape(readout: Readout) -> Row:
     }
 
 
-def _losses(readout: Readout, next_tokens: Tensor) -> tuple[dict[str, Any], dict[str, float]]:
+def losses_of(readout: Readout, next_tokens: Tensor) -> tuple[dict[str, Any], dict[str, float]]:
     """The mean losses of float32 logits, as they are and rounded; their offset and spread, and what rounding must cost.
 
     Head and states are rounded to float32 before. A loss is None where a logit overflows.
