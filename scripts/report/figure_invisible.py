@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from lm_saturation.figures.panels import empty_figure, log_axis
 from lm_saturation.figures.style import LINES, MARKERS, PUBLISHED, WIDTH, figure_job, save_figure
-from lm_saturation.invisible.measured import AS_TRAINED, CANONICAL, CENTRED, HALVES, LOUD, OFFSET, PRODUCED
+from lm_saturation.invisible.forms import AS_TRAINED, CANONICAL, CENTRED, HALVES, LOUD, OFFSET, PRODUCED
 from lm_saturation.io.tables import read_frames
 
 if TYPE_CHECKING:

@@ -12,6 +12,18 @@ from torch.nn.functional import cross_entropy
 from lm_saturation.config.causes import InterventionOptions
 from lm_saturation.evidence.rounding import rounding_cost
 from lm_saturation.inference.logits import AT_ONCE
+from lm_saturation.invisible.forms import (
+    AS_TRAINED,
+    CANONICAL,
+    CANONICAL_AS_TRAINED,
+    CENTRED,
+    CUT,
+    HALVES,
+    LOUD,
+    MOVED,
+    OFFSET,
+    PRODUCED,
+)
 from lm_saturation.invisible.readout import (
     Readout,
     canonical,
@@ -31,9 +43,6 @@ from lm_saturation.metrics.logit_precision import COLUMNS, logit_precision, summ
 
 EXACT_TOKENS = 256  # whose loss is also computed in float64
 OFFSETS = 64  # quantiles of the offsets of the sample, over which the predicted cost of rounding is averaged
-AS_TRAINED, PRODUCED, LOUD, CENTRED = "as_trained", "produced", "produced_loud", "centred"
-CANONICAL, CANONICAL_AS_TRAINED, MOVED, CUT, OFFSET = "canonical", "canonical_as_trained", "moved", "cut", "offset"
-HALVES = ("bfloat16", "float16")
 Row = dict[str, Any]
 
 

@@ -21,7 +21,8 @@ from lm_saturation.config.causes import HeadKind, OffsetTrainingOptions, Trained
 from lm_saturation.config.metrics import HeldOut
 from lm_saturation.config.suites import TrainedModel, TrainingOptions
 from lm_saturation.inference.trunk import trunk_states
-from lm_saturation.invisible.measured import HALVES, losses_of, shape_row
+from lm_saturation.invisible.forms import HALVES
+from lm_saturation.invisible.measured import losses_of, shape_row
 from lm_saturation.invisible.readout import Readout
 from lm_saturation.io.logs import progress
 from lm_saturation.metrics.evaluation_spec import EvaluationSpec
