@@ -1,9 +1,12 @@
-# What a softmax needs: the least loss of d dimensions on next-token laws, beside W-error.
-from lm_saturation.config.causes import SearchOptions, SoftmaxRankOptions
+# What a softmax needs: the least loss of d dimensions on next-token laws, beside W-error. And what it does not see.
+from lm_saturation.config.causes import InterventionOptions, OffsetTrainingOptions, SearchOptions, SoftmaxRankOptions
 from lm_saturation.config.ngrams import NgramSample
+from lm_saturation.config.suites import TrainingOptions
 from lm_saturation_workflow.accessor import experiment_of
 from lm_saturation_workflow.code_hash import code_of
-from lm_saturation_workflow.resources import BASE_MB, growing
+from lm_saturation_workflow.paths import final_span, suite_tokenizer, suite_tokens
+from lm_saturation_workflow.project import resource
+from lm_saturation_workflow.resources import BASE_MB, gpus, growing
 
 experiment = experiment_of(config)
 
@@ -60,3 +63,71 @@ rule softmax_rank_languages:
         "Find what a softmax needs on languages of known logit rank"
     script:
         "../scripts/causes/softmax_rank_languages.py"
+
+
+rule offset_intervention:
+    input:
+        checkpoints=lambda wildcards: [
+            final_span(experiment, wildcards.suite, model) for model in experiment.suites[wildcards.suite].model_names
+        ],
+        tokenizer=lambda wildcards: suite_tokenizer(experiment, wildcards.suite),
+        tokens=lambda wildcards: suite_tokens(experiment, wildcards.suite),
+        figure_2=resource("figure_2_published.csv"),
+        figure_4=resource("figure_4_published.csv"),
+        figure_5=resource("figure_5_published.csv"),
+    output:
+        ensure("<results>/causes/{suite}/offset_intervention.parquet", non_empty=True),
+    log:
+        "<logs>/causes/offset_intervention/{suite}.log",
+    benchmark:
+        "<logs>/causes/offset_intervention/{suite}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: experiment.metrics.threads
+    resources:
+        mem_mb=growing(experiment.metrics.memory_mb),
+        gpu=gpus(experiment.metrics.device),
+        runtime=growing(240),
+        disk_mb=BASE_MB,
+    params:
+        models=lambda wildcards: experiment.suites[wildcards.suite].model_names,
+        weights=lambda wildcards: experiment.suites[wildcards.suite].weights,
+        sample=lambda wildcards: experiment.intervention_sample(wildcards.suite),
+        options=experiment.causes.intervention.part(InterventionOptions),
+        held_out=experiment.held_out,
+        code=code_of("causes/offset_intervention.py"),
+    message:
+        "Change the last checkpoints of {wildcards.suite} where softmax does not see it"
+    script:
+        "../scripts/causes/offset_intervention.py"
+
+
+rule offset_training:
+    input:
+        tokenizer=lambda wildcards: suite_tokenizer(experiment, wildcards.suite),
+        tokens=lambda wildcards: suite_tokens(experiment, wildcards.suite),
+    output:
+        ensure("<results>/causes/{suite}/{model}/offset_training.parquet", non_empty=True),
+    log:
+        "<logs>/causes/offset_training/{suite}/{model}.log",
+    benchmark:
+        "<logs>/causes/offset_training/{suite}/{model}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: experiment.causes.threads
+    resources:
+        mem_mb=growing(experiment.metrics.memory_mb),
+        runtime=growing(2880),
+        disk_mb=BASE_MB,
+    params:
+        model=lambda wildcards: experiment.suites[wildcards.suite].models[wildcards.model],
+        sequences=lambda wildcards: experiment.suites[wildcards.suite].part(TrainingOptions),
+        weights=lambda wildcards: experiment.suites[wildcards.suite].weights,
+        sample=lambda wildcards: experiment.intervention_sample(wildcards.suite),
+        options=experiment.causes.training.part(OffsetTrainingOptions),
+        held_out=experiment.held_out,
+        code=code_of("causes/offset_training.py"),
+    message:
+        "Train {wildcards.model} of {wildcards.suite} in half precision"
+    script:
+        "../scripts/causes/offset_training.py"

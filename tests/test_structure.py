@@ -19,6 +19,7 @@ checkpoints
 metrics ngrams saturation scaling training
 abilities heads in_memory softmax_rank tied
 evidence
+invisible
 claims figures
 probing report
 """

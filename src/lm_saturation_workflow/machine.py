@@ -20,6 +20,7 @@ DEVICES = {  # keys of the config that send jobs of these rules to a GPU
     "bottleneck_bound": "heads.device",
     "ability_evaluation": "abilities.device",
     "tied_training": "tied.training.device",
+    "offset_intervention": "metrics.device",
 }
 MB_A_JOB = 7  # that a job which trains and fetches nothing leaves behind, as in the mean of the default run
 

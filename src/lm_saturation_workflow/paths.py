@@ -189,6 +189,17 @@ def softmax_rank_tables(experiment: Experiment) -> list[str]:
     return [f"<results>/causes/{'/'.join(sample)}/softmax_rank.parquet" for sample in samples]
 
 
+def intervention_tables(experiment: Experiment) -> list[str]:
+    """The table offset_intervention of every suite whose last checkpoints are changed."""
+    return [f"<results>/causes/{suite}/offset_intervention.parquet" for suite in experiment.intervention_suites]
+
+
+def offset_training_tables(experiment: Experiment) -> list[str]:
+    """The table offset_training of every model that is trained in half precision."""
+    trainings = experiment.causes.training.trainings
+    return [f"<results>/causes/{suite}/{model}/offset_training.parquet" for suite, model in trainings]
+
+
 def language_model_tables(texts: Iterable[TokenizedText]) -> list[str]:
     """The tables of the 5-gram models of these texts."""
     return [f"<results>/ngrams/{'/'.join(text)}/language_model/language_model.parquet" for text in texts]

@@ -106,5 +106,5 @@ def test_the_gpu_profile_asks_for_gpus_one_at_a_time(tmp_path):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(profile("gpu")["config"]))
     jobs = plan(ROOT / "config" / "smoke.yaml", tmp_path / "config.yaml")
     asking = {job.rule for job in jobs if job.resources.get("gpu") == 1}
-    assert asking == {*ON_GPUS, "ngram_spectrum"}
+    assert asking == {*ON_GPUS, "ngram_spectrum", "offset_intervention"}
     assert profile("gpu")["resources"] == {"gpu": 1}

@@ -36,6 +36,9 @@ MEASURED = {"checkpoint_metrics", "saturation", *OF_SECTION["saturation"], *SCAL
 TIED_INITIAL = {"claims", *OF_SECTION["tied"]} - {"figure_tied_saturation"}
 TIED_TRAINED = {"tied_training", "tied_comparison", "figure_tied_saturation", *TIED_INITIAL}
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
+NEEDED = {"figure_softmax_rank", "table_softmax_rank"}  # what a softmax needs
+UNSEEN = OF_SECTION["causes"] - NEEDED  # and what it does not see
+CHANGED = {"offset_intervention", *UNSEEN}
 CONTROLS = {"figure_7_controls", "table_7_controls"}
 SMOOTHED = {"ngram_language_model", "ngram_smoothed_spectrum"}
 
@@ -113,7 +116,7 @@ def test_every_output_is_there(finished):
 def test_every_job_leaves_a_log_and_a_time(finished):
     logs = finished / "logs" / "smoke"
     names = {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.log")}
-    assert len(names) == 144
+    assert len(names) == 148
     assert {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.tsv")} == names
 
 
@@ -153,7 +156,7 @@ def test_a_fresh_clone_runs_nothing_again(finished):
         (
             "ngrams/min_counts",
             [3],
-            {"ngram_spectrum", "figure_7", "table_7", "claims", *CONTROLS, *OF_SECTION["causes"]},
+            {"ngram_spectrum", "figure_7", "table_7", "claims", *CONTROLS, *NEEDED},
         ),
         ("ngrams/controls/sample_sizes", [1000], {"claims", *CONTROLS}),
         (
@@ -170,15 +173,17 @@ def test_a_fresh_clone_runs_nothing_again(finished):
                 "head_states",
                 *SWEPT,
                 *TIED_TRAINED,
+                *CHANGED,
+                "offset_training",
             },
         ),
         ("metrics/tokens", 900, {"claims", *MEASURED}),
-        ("metrics/batch_size", 8, {"claims", *MEASURED}),
+        ("metrics/batch_size", 8, {"claims", *MEASURED, *CHANGED, "offset_training"}),
         ("metrics/memory_mb", 3000, set()),
         (
             "suites/tiny/models/d16/learning_rate",
             0.02,
-            {"claims", "checkpoint_train", *MEASURED, *EVALUATED} - OF_CONTROLS,
+            {"claims", "checkpoint_train", *MEASURED, *EVALUATED, *CHANGED, "offset_training"} - OF_CONTROLS,
         ),
         (
             "suites/tiny-positive/later_corpus/after",
@@ -198,8 +203,10 @@ def test_a_fresh_clone_runs_nothing_again(finished):
         ("tied/models/seed", 1, {"tied_models", *TIED_INITIAL}),
         ("tied/training/sigma", 0.5, TIED_TRAINED),
         ("tied/memory_mb", 3000, set()),
-        ("causes/contexts", 15, {"softmax_rank", "claims", *OF_SECTION["causes"]}),
-        ("causes/languages/ranks", [2], {"softmax_rank_languages", "claims", *OF_SECTION["causes"]}),
+        ("causes/contexts", 15, {"softmax_rank", "claims", *NEEDED}),
+        ("causes/languages/ranks", [2], {"softmax_rank_languages", "claims", *NEEDED}),
+        ("causes/intervention/offsets", [8.0], {"claims", *CHANGED}),
+        ("causes/training/steps", 9, {"offset_training", "table_offset_intervention", "claims"}),
         ("causes/memory_mb", 3000, set()),
         ("ngrams/memory_mb", 5000, set()),
         ("ngrams/threads", 2, set()),

@@ -1,11 +1,11 @@
-"""Questions of this project about what a softmax needs, judged on tables of `table_softmax_rank`."""
+"""Questions of this project about what a softmax needs and what it does not see, judged on tables of section causes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lm_saturation.claims.base import Context, Cut, question
-from lm_saturation.claims.needs import LOGIT_RANKS, REAL_TEXT
+from lm_saturation.claims.base import REAL, Context, Cut, question
+from lm_saturation.claims.needs import ANY_CHECKPOINTS, LOGIT_RANKS, PUBLISHED_MODEL, REAL_TEXT
 from lm_saturation.claims.ngrams import MINIMUM_NGRAMS
 from lm_saturation.softmax_rank.thresholds import GAP, LENIENT, STRICT
 
@@ -23,6 +23,8 @@ NAMES = {STRICT: "strict", GAP: "softmax", LENIENT: "lenient"}  # columns of tab
 FACTOR = 2  # dimensions are tried in steps of 2: what differs by less is not told apart
 SHOWN = ("figure_softmax_rank", "softmax_rank")
 TEXT = ["corpus", "tokenizer", "order"]
+UNCHANGED = Cut(1e-6, "what float32 can show of a loss; the smallest increase in the paper's Fig 1a is 0.0055 nats")
+REACHED = 1e-4  # of a target: tables for people have six digits
 
 
 @question(
@@ -107,6 +109,79 @@ def the_search_finds_the_rank(softmax_rank_languages: pd.DataFrame) -> Decisions
             values.append(float(below.min()))
             found.append(below.min() > ENOUGH >= at.min())
     return decided(exact(names, values), found)
+
+
+@question(
+    "Can all that figures 2, 4 and 5 show of saturated models be had without a change of the loss? (here: models are "
+    "given, after training, at least the singular entropy, as a share of log d, the σ2/σ1 and the mean cosine that the "
+    "paper's model ends at, and the float32 loss changes by no more than the cut)",
+    unit="nats/token, change of the loss",
+    shown_in=("figure_invisible", "offset_intervention"),
+    needs=ANY_CHECKPOINTS,
+    cut=UNCHANGED,
+)
+def collapse_can_be_had_for_nothing(offset_intervention: pd.DataFrame, cut: float) -> Decisions:
+    """Each model at its last checkpoint."""
+    return _produced(offset_intervention[offset_intervention.state == "produced"], ["suite", "model"], cut)
+
+
+@collapse_can_be_had_for_nothing.also_on(REAL, needs=PUBLISHED_MODEL)
+def _(real_weights: pd.DataFrame, cut: float) -> Decisions:
+    from lm_saturation.evidence.real_weights import produced
+
+    return _produced(produced(real_weights), ["model"], cut)
+
+
+@question(
+    "Do offset and spread of the logits say what rounding them costs? (here: at each offset given after training whose "
+    "rounding must cost Gaussian logits more than the noise of seeds, the cost in bfloat16 and float16 is that of "
+    "Gaussian logits within a factor of 2)",
+    unit="nats/token, measured less predicted",
+    shown_in=("figure_invisible", "offset_intervention"),
+    needs=ANY_CHECKPOINTS,
+)
+def offsets_say_what_rounding_costs(offset_intervention: pd.DataFrame) -> Decisions:
+    """Each model, offset and precision."""
+    import pandas as pd
+
+    rows = offset_intervention[offset_intervention.asked_offset.notna()]
+    keys = ["suite", "model", "asked_offset"]
+    parts = [
+        rows[keys].assign(half=half, cost=rows[f"{half}_cost"], predicted=rows[f"{half}_predicted"])
+        for half in ("bfloat16", "float16")
+    ]
+    return _rounded(pd.concat(parts, ignore_index=True), [*keys, "half"])
+
+
+@offsets_say_what_rounding_costs.also_on(REAL, needs=PUBLISHED_MODEL)
+def _(real_weights: pd.DataFrame) -> Decisions:
+    from lm_saturation.evidence.real_weights import rounded_offsets
+
+    return _rounded(rounded_offsets(real_weights), ["model", "asked_offset", "half"])
+
+
+def _produced(rows: pd.DataFrame, name: list[str], cut: float) -> Decisions:
+    """Is the loss what it was, of those that reach what they should?"""
+    from lm_saturation.statistics.decisions import curves_of, decided
+
+    reached = (
+        (rows.singular_entropy >= rows.entropy_target * (1 - REACHED))
+        & (rows.sigma_ratio <= rows.sigma_ratio_target * (1 + REACHED))
+        & (rows.anisotropy >= rows.anisotropy_target * (1 - REACHED))
+    )
+    return decided(curves_of(rows, "float32_change", name=name), reached & (rows.float32_change.abs() <= cut))
+
+
+def _rounded(rows: pd.DataFrame, name: list[str]) -> Decisions:
+    """Is the cost the predicted one? Of columns cost and predicted, where the latter is more than noise."""
+    from lm_saturation.evidence.rounding import FACTOR as TIMES
+    from lm_saturation.evidence.rounding import NOISE
+    from lm_saturation.statistics.decisions import curves_of, decided
+
+    rows = rows[rows.cost.notna() & (rows.predicted > NOISE)]
+    share = rows.cost / rows.predicted
+    curves = curves_of(rows.assign(beyond=rows.cost - rows.predicted), "beyond", name=name)
+    return decided(curves, (share >= 1 / TIMES) & (share <= TIMES))
 
 
 def _real(rows: pd.DataFrame, context: Context) -> pd.DataFrame:

@@ -44,6 +44,7 @@ FIVE_MODELS = Need(
 )
 ANISOTROPIC_MODELS = Need("Models whose last layer becomes anisotropic in training", (LONG, PAPER))
 ANY_MODELS = Need("Any models that saw 20 tokens/parameter or more", (DEFAULT, PAPER))
+ANY_CHECKPOINTS = Need("Any checkpoints that are changed (causes.intervention.suites)", (DEFAULT, REAL_WEIGHTS))
 PAPER_CURVES = Need("The paper's curves, read off its figures, which every configuration has", (DEFAULT,))
 NARROW_AND_WIDE = Need("Models of up to 768 and of at least 1024 dimensions, trained so long", (PAPER,))
 LARGER_MODELS = Need(

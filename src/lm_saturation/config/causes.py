@@ -1,10 +1,10 @@
-"""Options of stage causes: what a softmax needs."""
+"""Options of stage causes: what a softmax needs, and what it does not see."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lm_saturation.options import Count, Different, JobOptions, Section, Seed, allowed, option, refused
+from lm_saturation.options import AnyNames, Count, Different, JobOptions, Section, Seed, Seeds, allowed, option, refused
 
 Dimensions = Annotated[list[Count], Different("whole numbers from 1", 0)]
 NormProducts = Annotated[list[Annotated[float, Field(gt=0)]], Different("numbers above 0", 0)]
@@ -57,11 +57,69 @@ class SoftmaxRankOptions(SearchOptions):
     )
 
 
+class InterventionOptions(Section):
+    """How LM heads and states are changed where softmax does not see it."""
+
+    tokens: int = option(4096, "predicted tokens whose states are changed, at most metrics.tokens; from 2", ge=2)
+    loss_tokens: Count = option(2048, "the first of them, on which losses are computed; from 1")
+    like: Literal["pythia-14m", "pythia-31m", "pythia-70m", "pythia-160m", "pythia-410m"] = option(
+        "pythia-70m",
+        "model of the paper whose end they are given: pythia-14m, pythia-31m, pythia-70m, pythia-160m or pythia-410m",
+    )
+    offsets: Annotated[list[Annotated[float, Field(gt=0)]], Different("numbers above 0", 0)] = option(
+        [4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0], "common offsets of logits, nats, whose rounding is measured; above 0"
+    )
+
+
+class InterventionConfig(InterventionOptions):
+    """Which models."""
+
+    suites: Annotated[AnyNames | None, allowed("null, or a list of suites")] = option(
+        None, "suites whose last checkpoints are changed; null: all measured but those of the hub; [] for none"
+    )
+
+
+TrainedPrecision = Literal["float32", "bfloat16_logits", "float16_logits", "bfloat16", "float16"]
+HeadKind = Literal["plain", "centred", "z_loss"]
+ModelOfSuite = Annotated[str, Field(pattern=r"^[^/]+/[^/]+$"), allowed("SUITE/MODEL, of a suite that is trained here")]
+
+
+class OffsetTrainingOptions(Section):
+    """How small models are trained in half precision."""
+
+    precisions: Annotated[list[TrainedPrecision], Different("precisions")] = option(
+        ["float32", "bfloat16_logits", "float16_logits", "bfloat16", "float16"],
+        "of logits alone or of all matrix products: float32, bfloat16_logits, float16_logits, bfloat16 or float16",
+    )
+    heads: Annotated[list[HeadKind], Different("heads")] = option(
+        ["plain", "centred", "z_loss"], "plain, centred (its mean row removed after each update) or z_loss"
+    )
+    seeds: Seeds = option([0, 1, 2], "seeds of weights and text order; one training each per precision and head")
+    steps: Count = option(1200, "updates of a training; from 1")
+    z_loss: float = option(1e-4, "weight of the mean of (log Z)^2 in the loss, with z_loss; above 0", gt=0)
+
+
+class OffsetTrainingConfig(OffsetTrainingOptions):
+    """Which models."""
+
+    models: Annotated[list[ModelOfSuite], Different("SUITE/MODEL, of a suite that is trained here", 0)] = option(
+        [], "SUITE/MODEL trained so, on the CPU; [] for none"
+    )
+
+    @property
+    def trainings(self) -> list[tuple[str, str]]:
+        """Suite and model of each."""
+        return [(suite, model) for suite, model in (name.split("/") for name in self.models)]
+
+
 class CausesConfig(SoftmaxRankOptions, JobOptions):
-    """What a softmax needs: the texts are those of ngrams.controls, with contexts of each length."""
+    """What a softmax needs, on the texts of ngrams.controls with contexts of each length, and what it does not see."""
 
     memory_mb: int = option(2000, "memory of a job, MB; from 1000", ge=1000)
     languages: LanguageOptions = option({}, "languages whose logits have a known rank")
+    intervention: InterventionConfig = option({}, "last checkpoints changed where softmax does not see it")
+
+    training: OffsetTrainingConfig = option({}, "small models trained in half precision")
 
     @model_validator(mode="after")
     def _trial_first(self) -> Self:

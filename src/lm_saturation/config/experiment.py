@@ -70,7 +70,8 @@ class Experiment(Section):
     abilities: AbilitiesConfig = option({}, "evaluations by lm-evaluation-harness, beside the published ones of Pythia")
     tied: TiedConfig = option({}, "tied embeddings, and remedies for their high initial loss (Su 2023)")
     causes: CausesConfig = option(
-        {}, "what a softmax needs: on the texts of ngrams.controls, with contexts of each length"
+        {},
+        "what a softmax needs, on the texts of ngrams.controls with contexts of each length, and what it does not see",
     )
     report: ReportConfig = option({}, "how figures look")
 
@@ -106,6 +107,10 @@ class Experiment(Section):
         yield "heads.models", self.heads.models, models
         yield "scaling.suites", self.scaling.suites, self.measured_suites
         yield "scaling.fit_from", self.scaling.fit_from, self.scaling.suites
+        yield "causes.intervention.suites", self.intervention_suites, self.measured_suites
+        own = [(name, suite) for name, suite in suites if isinstance(suite, TrainedSuite)]
+        trained = [f"{name}/{model}" for name, suite in own for model in suite.models]
+        yield "causes.training.models", self.causes.training.models, trained
         yield "abilities.suites", self.abilities.suites, self.measured_suites
         yield "tied.training.corpus", [self.tied.training.corpus], self.corpora
         yield "tied.training.tokenizer", [self.tied.training.tokenizer], self.tokenizers
@@ -140,6 +145,25 @@ class Experiment(Section):
         counted = self.metrics.unargmaxable and not control_of(self.suites[suite])
         return self.metrics.part(MetricOptions, sequence_length=length, unargmaxable=counted)
 
+    @property
+    def intervention_suites(self) -> list[str]:
+        """The suites whose last checkpoints are changed where softmax does not see it."""
+        named = self.causes.intervention.suites
+        suites = self.measured_suites.items()
+        return [name for name, suite in suites if not isinstance(suite, HubSuite)] if named is None else named
+
+    def intervention_sample(self, suite: str) -> MetricOptions:
+        """The sample that they read: as that of the metrics, and no larger."""
+        return self.metrics.part(
+            MetricOptions,
+            tokens=min(self.metrics.tokens, self.causes.intervention.tokens),
+            sequence_length=self.suites[suite].reads(self.metrics.sequence_length),
+            unargmaxable=False,
+            random_text_tokens=0,
+            weight_noise=None,
+            word_perplexity=None,
+        )
+
     def head_options(self, kind: type[Kind], suite: str) -> Kind:
         """The options of `kind` for LM heads on a suite's trunks."""
         return self.heads.part(kind, sequence_length=self.head_sequence_length(suite))
@@ -157,6 +181,7 @@ class Experiment(Section):
     def texts(self) -> list[TokenizedText]:
         """Every text that any result comes from."""
         texts = [*self.language_models(), *(self.text_of(suite) for suite, _ in self.heads.trunks)]
+        texts += [self.text_of(suite) for suite, _ in self.causes.training.trainings]
         if self.tied.trained_remedies:
             texts.append(TokenizedText(self.tied.training.corpus, self.tied.training.tokenizer))
         for name, suite in self.control_suites.items():

@@ -6,6 +6,7 @@ One row a number. A single checkpoint says how a trained model is, not what its 
 """
 
 import csv
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from lm_saturation.evidence.rounding import NOISE
 from lm_saturation.io.tables import read_csv, read_frames, table_columns
 
 NORMAL = 1.959964  # half the width of a 95 % interval, in standard errors
@@ -45,6 +47,16 @@ MEASURED = {  # columns of checkpoint_metrics, and their units
     "loss_without_head_directions_1": NATS,
     "loss_without_head_directions_4": NATS,
 }
+PRODUCED = {  # columns of offset_intervention of the model made degenerate, and their units
+    "singular_entropy": "nats",
+    "sigma_ratio": "σ2/σ1",
+    "anisotropy": COSINE,
+    "entropy_target": "nats",
+    "sigma_ratio_target": "σ2/σ1",
+    "anisotropy_target": COSINE,
+    "loss_change_nats": NATS,
+}
+OFFSET = re.compile(r"offset_(?P<asked_offset>\d+)_(?P<half>b?float16)_(?P<number>cost|predicted)")
 LAYERS = "anisotropy_layers"  # the median over the layers, of table_saturation
 CUT_COSTS = {"truncated": "cut_cost", "weighted_centred": "weighted_cut_cost"}  # methods of bottleneck_bound
 Row = dict[str, Any]
@@ -59,6 +71,7 @@ def run_rows(results: Path) -> Iterator[Row]:
         yield from _layer_rows(results, str(model), int(last.step))
     yield from _head_rows(results)
     yield from _score_rows(results)
+    yield from _intervention_rows(results)
 
 
 def _row(model: str, quantity: str, value: float, unit: str, **others: Any) -> Row:
@@ -127,6 +140,35 @@ def _score_rows(results: Path) -> Iterator[Row]:
         ends = {"low": row.value - NORMAL * row.stderr, "high": row.value + NORMAL * row.stderr}
         yield _row(row.model, f"{row.task}_accuracy", row.value, "share of the items", **ends)
         yield _row(row.model, f"{row.task}_chance", row.chance, "share of the items")
+
+
+def _intervention_rows(results: Path) -> Iterator[Row]:
+    """The model made degenerate where softmax does not see it, and what rounding costs at offsets where it must."""
+    files = sorted(map(str, results.glob("causes/*/offset_intervention.parquet")))
+    rows = read_frames("offset_intervention", files)
+    for row in rows[(rows.state == "produced") & (rows.precision == "float32")].itertuples():
+        for name, unit in PRODUCED.items():
+            yield _row(row.model, f"produced_{name}", float(getattr(row, name)), unit)
+    offsets = rows[(rows.state == "offset") & (rows.predicted_nats > NOISE) & rows.rounding_nats.notna()]
+    for row in offsets.itertuples():
+        name = f"offset_{row.asked_offset:.0f}_{row.precision}"
+        yield _row(row.model, f"{name}_cost", row.rounding_nats, NATS)
+        yield _row(row.model, f"{name}_predicted", row.predicted_nats, NATS)
+
+
+def produced(real_weights: pd.DataFrame) -> pd.DataFrame:
+    """Models made degenerate where softmax does not see it: columns of `table_offset_intervention`, and model."""
+    wide = quantities(real_weights).set_index("model").reindex(columns=[f"produced_{name}" for name in PRODUCED])
+    names = wide.rename(columns=lambda name: name.removeprefix("produced_"))
+    return names.rename(columns={"loss_change_nats": "float32_change"}).dropna().reset_index()
+
+
+def rounded_offsets(real_weights: pd.DataFrame) -> pd.DataFrame:
+    """What rounding costs at offsets given to a model: columns model, asked_offset, half, cost, predicted."""
+    found = real_weights.quantity.str.extract(OFFSET).assign(model=real_weights.model, value=real_weights.value)
+    keys = ["model", "asked_offset", "half"]
+    wide = found.dropna(subset=["number"]).pivot_table(index=keys, columns="number", values="value", sort=False)
+    return wide.reindex(columns=["cost", "predicted"]).rename_axis(columns=None).reset_index()
 
 
 def quantities(real_weights: pd.DataFrame) -> pd.DataFrame:

@@ -38,7 +38,8 @@ def rounding_cost(offset: float, spread: float, kind: str, vocabulary_size: int 
     p = np.exp(logits)
     total = p.sum()
     error = rounded(logits + offset, kind) - offset - logits
-    return float(np.log((p / total) @ np.exp(error)) - (p / total) @ error)
+    most = error.max()  # no exponential overflows
+    return float(most + np.log((p / total) @ np.exp(error - most)) - (p / total) @ error)
 
 
 def rounding_pairs(trainings: pd.DataFrame) -> pd.DataFrame:

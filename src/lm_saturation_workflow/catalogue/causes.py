@@ -1,11 +1,11 @@
-"""What a softmax needs: dimensions and loss of the best logits, beside W-error."""
+"""What a softmax needs: dimensions and loss of the best logits, beside W-error. And what it does not see."""
 
 from typing import Any
 
 from lm_saturation.config import Experiment
 from lm_saturation.report.cells import Column, View, digits, words
 from lm_saturation_workflow.catalogue.base import Figure, Files, Section, Table, TableRule, table_file
-from lm_saturation_workflow.paths import ngram_tables, softmax_rank_tables
+from lm_saturation_workflow.paths import intervention_tables, ngram_tables, offset_training_tables, softmax_rank_tables
 
 
 def _inputs(experiment: Experiment) -> Files:
@@ -64,6 +64,54 @@ LANGUAGES_VIEW = View(
     ),
 )
 
+INVISIBLE_VIEW = View(
+    "offset_intervention",
+    "What softmax does not see, produced and removed",
+    (
+        words("suite"),
+        words("model"),
+        words("state"),
+        digits("offset asked for", "asked_offset"),
+        digits("singular entropy", "singular_entropy", ".2f"),
+        digits("centred", "singular_entropy_centred", ".2f"),
+        digits("σ2/σ1", "sigma_ratio", ".3f"),
+        digits("centred", "sigma_ratio_centred", ".3f"),
+        digits("mean cosine", "anisotropy", ".3f"),
+        digits("centred", "anisotropy_centred", ".3f"),
+        digits("offset of logits", "logit_offset"),
+        digits("loss (nats)", "loss_nats", ".3f"),
+        digits("change, float64", "float64_change", ".0e"),
+        digits("float32", "float32_change", ".0e"),
+        digits("rounding, bfloat16", "bfloat16_cost"),
+        digits("predicted", "bfloat16_predicted"),
+        digits("float16", "float16_cost"),
+        digits("predicted", "float16_predicted"),
+    ),
+    "Produced: as degenerate as the last checkpoint of the paper's model, by changes that cost nothing in exact "
+    "arithmetic; loud, with u along the mean state. Canonical: the same for all that softmax takes for alike. "
+    "Moved and cut are seen.",
+)
+TRAINING_VIEW = View(
+    "offset_training",
+    "Trained in half precision",
+    (
+        words("suite"),
+        words("model"),
+        digits("seed", "seed"),
+        words("precision"),
+        words("head"),
+        digits("loss (nats)", "loss_nats", ".3f"),
+        digits("rounding to bfloat16", "bfloat16_cost"),
+        digits("float16", "float16_cost"),
+        digits("offset of logits", "logit_offset"),
+        digits("their spread", "logit_spread"),
+        digits("singular entropy", "singular_entropy", ".2f"),
+        digits("centred", "singular_entropy_centred", ".2f"),
+        digits("mean cosine", "anisotropy", ".2f"),
+        digits("updates left out", "skipped_updates"),
+    ),
+)
+
 FIGURES = (
     Figure(
         name="figure_softmax_rank",
@@ -79,6 +127,21 @@ FIGURES = (
         wanted=lambda experiment: bool(experiment.ngrams.corpora or experiment.causes.languages.ranks),
         minutes=3,
     ),
+    Figure(
+        name="figure_invisible",
+        title="Produced and removed at will",
+        caption="What figures 2, 4 and 5 show of saturated models, given to models that are not saturated and taken "
+        "away again: mean cosine, σ2/σ1 and singular entropy move, the loss does not. What rounding costs depends on "
+        "the offset of the logits alone.",
+        details="The last checkpoint of each model, changed after training by W → WA⁻¹ + 1uᵀ and h → Ah, which "
+        "softmax does not see. Grey: the last checkpoint of the paper's model, at the same share of log d. Mean "
+        "cosines are those of the states that the head reads. Bottom: loss against mean cosine; the change of the loss "
+        "in float64 and float32, with 1e-6 in grey; what rounding the logits of float32 to half precision costs at "
+        "growing offsets, and, dotted, what it must cost for Gaussian logits.",
+        inputs=lambda experiment: {"interventions": intervention_tables(experiment)},
+        wanted=lambda experiment: bool(experiment.intervention_suites),
+        minutes=4,
+    ),
 )
 
 TABLES = (
@@ -91,6 +154,19 @@ TABLES = (
             Table("softmax_rank_languages", "softmax_rank_languages", (LANGUAGES_VIEW,)),
         ),
         minutes=3,
+    ),
+    TableRule(
+        name="table_offset_intervention",
+        message="Write what softmax does not see in numbers",
+        inputs=lambda experiment: {
+            "interventions": intervention_tables(experiment),
+            "trainings": offset_training_tables(experiment),
+        },
+        tables=(
+            Table("offset_intervention", "table_offset_intervention", (INVISIBLE_VIEW,)),
+            Table("offset_training", "offset_training", (TRAINING_VIEW,)),
+        ),
+        minutes=4,
     ),
 )
 
