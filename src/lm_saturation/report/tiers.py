@@ -36,7 +36,7 @@ TIERS = (
         "real weights",
         "SmolLM2-135M from the package index, d = 576, V = 49,152",
         "make real",
-        "about half an hour on two cores",
+        "about 20 minutes on two cores",
         "config/smollm2.yaml",
         frozenset({"checkpoint_audit"}),
     ),
