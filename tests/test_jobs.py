@@ -7,11 +7,12 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from lm_saturation.errors import InputError
 from lm_saturation.io.atomic import atomic_write
 from lm_saturation.io.logs import log, progress
-from lm_saturation.jobs import job
+from lm_saturation.jobs import job, process_pool
 from tests.conftest import ROOT
 
 
@@ -161,3 +162,23 @@ def test_a_terminated_job_leaves_nothing_half_written(tmp_path):
     process.send_signal(signal.SIGTERM)
     assert process.communicate(timeout=20)[1] == "error: stopped by SIGTERM\n"
     assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
+def blas_threads(_):
+    """The threads of each BLAS of this process, once numpy and scipy are loaded."""
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import threadpool_info
+
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+def test_a_process_of_a_pool_has_one_thread(monkeypatch):
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "2")  # as Snakemake does for a job of two threads
+    before = threadpool_limits(2)
+    try:
+        with process_pool(2) as pool:
+            found = [threads for part in pool.map(blas_threads, range(2)) for threads in part]
+    finally:
+        before.restore_original_limits()
+    assert set(found) == {1}

@@ -71,9 +71,13 @@ def job(snakemake: Any) -> Iterator[None]:
 def process_pool(processes: int) -> Iterator[ProcessPoolExecutor]:
     """A pool of new processes, for functions of the library.
 
+    Each has one thread of BLAS, and so has this process from now on: the threads granted are shared out to processes,
+    and several threads in each wait for one another on small matrices (200 fits of a scaling law: 190 s instead of 1).
+
     New processes read the file of the script that started them. Of a script that Snakemake fetched from a repository,
     `__file__` is an address: they would fail, so it is hidden from them.
     """
+    _limit_threads(1)
     script = vars(sys.modules["__main__"])
     file = script.pop("__file__", None)
     try:
