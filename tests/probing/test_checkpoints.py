@@ -99,7 +99,6 @@ class Evil:
         ({"model": {"weight": torch.zeros(3, 3)}, "model_args": {"n_layer": 1}}, "model_args lacks n_head"),
         (checkpoint(gpt(n_layer=1), 1) | {"model_args": vars(gpt().config)}, r"transformer.h.1\S+: no weights"),
     ],
-    ids=str,
 )
 def test_refused_files(tmp_path, capsys, held, message):
     torch.save(held, tmp_path / "ckpt.pt")

@@ -160,7 +160,6 @@ def test_a_model_of_nanogpt_is_the_same_network(bias):
         ((small_gpt2(), None, [[1, 400]]), "token 400; allowed: 0 to 299"),
         ((small_gpt2(), tokenizer(), ""), "0 tokens; allowed: at least two"),
     ],
-    ids=str,
 )
 def test_refuses_in_one_line(arguments, message):
     with pytest.raises(InputError, match=message) as error:
