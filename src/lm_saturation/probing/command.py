@@ -88,9 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _probe(options: argparse.Namespace) -> int:
     checkpoints = checkpoints_at(options.path, options.steps)
 
-    from lm_saturation.probing.thresholds import (
-        Threshold,  # here and below: what takes seconds comes after what may fail
-    )
+    # Imported here and below: what takes seconds comes after what may fail.
+    from lm_saturation.probing.thresholds import Threshold
 
     thresholds = [Threshold.of(text) for text in options.fail_if]
     if options.html:
