@@ -27,7 +27,7 @@ def configure(project, **sections):
     suite |= {"corpus": "synthetic", "tokenizer": "words", "steps": [0, 1, 10, 20]}
     del suite["models"]["d32"]
     config["metrics"] |= {"unargmaxable": False, "word_perplexity": None}
-    config["heads"]["models"] = []
+    config["heads"]["models"] = config["causes"]["training"]["models"] = []
     (project / "config" / "tiny.yaml").write_text(yaml.safe_dump(config | sections))
     return project
 

@@ -4,12 +4,14 @@ import math
 import random
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
 from lm_saturation import model_metrics, probe
 from lm_saturation.errors import InputError
+from lm_saturation.probing.references import RESOURCES, short
 from tests.probing.nanogpt import gpt
 from tests.probing.small import ROWS, TEXTS, small_gpt2, small_model, tokenizer
 
@@ -172,4 +174,5 @@ def test_health_is_read_by_name():
     with pytest.raises(KeyError, match="did you mean logit_offset"):
         health["logit_ofset"]
     assert "logit_offset" in str(health)
-    assert "SmolLM2-135M-Instruct: 8.9" in str(health)
+    real = pd.read_csv(RESOURCES / "real_weights.csv").set_index("quantity").value
+    assert f"SmolLM2-135M-Instruct: {short(real.logit_offset)}" in str(health)
