@@ -48,6 +48,7 @@ def configured(project, prefetch=1, **changes):
     config["suites"] = {"it": SUITE | changes}
     config["checkpoints"] = {"suites": ["it"], "prefetch": prefetch}
     config["heads"]["models"] = ["it/16"]
+    config["causes"]["training"]["models"] = []
     config["scaling"]["suites"] = ["it"]
     config["abilities"] |= {"suites": ["it"], "num_fewshot": [0], "tasks": ["cloze"]}
     config["metrics"] |= {"unargmaxable": False, "word_perplexity": None}
