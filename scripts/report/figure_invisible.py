@@ -51,7 +51,8 @@ def draw(drawn: pd.DataFrame) -> Figure:
             "Produced and removed: this configuration changes no checkpoint (causes.intervention.suites)."
         )
     figure, axes = plt.subplots(2, 3, figsize=(WIDTH + 1.5, 5.4))
-    models = list(drawn[["suite", "model"]].drop_duplicates().itertuples(index=False, name=None))
+    by_width = drawn.sort_values("hidden_size", kind="stable").drop_duplicates(["suite", "model"])
+    models = list(zip(by_width.suite, by_width.model, strict=True))
     looks = {model: _look(place) for place, model in enumerate(models)}
     single = drawn[drawn.precision == "float32"]
     for axis, name in zip(axes[0], SHAPES, strict=True):
