@@ -50,18 +50,17 @@ def loss_and_gradients(
     Matrix products are in the type of the `states` (n, d). No more than a chunk of the logits exists at a time.
     """
     first, *others = (factor.to(states.dtype) for factor in factors)
-    gradients = tuple(torch.zeros_like(factor, memory_format=torch.contiguous_format) for factor in factors)
+    gradients = tuple(torch.empty_like(factor, memory_format=torch.contiguous_format) for factor in factors)
     total = torch.zeros((), dtype=gradients[0].dtype, device=states.device)
     for part in token_chunks(len(states), first.T.shape, states.device):
         inner = _inner(states[part], (first, *others))
         residual, losses = residuals(_logits(inner, first, bias), next_tokens[part])
         total += losses.sum()
         to_logits = residual.to(states.dtype)
-        add_product(gradients[0], inner, to_logits)
+        begun = part.start > 0
+        add_product(gradients[0], inner / len(states), to_logits, begun)
         if others:
-            add_product(gradients[1], (first @ to_logits.T).T, states[part])
-    for gradient in gradients:
-        gradient.div_(len(states))
+            add_product(gradients[1], (first @ to_logits.T).T, states[part] / len(states), begun)
     return total / len(states), gradients
 
 
