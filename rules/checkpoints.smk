@@ -21,7 +21,7 @@ rule checkpoint_train:
         "<logs>/checkpoints/checkpoint_train/{suite}/{model}.tsv"
     wildcard_constraints:
         suite=suites_of(experiment, TrainedSuite),
-    priority: 2  # the longest jobs first
+    priority: lambda wildcards: experiment.suites[wildcards.suite].models[wildcards.model].width  # the longest first
     conda:
         "../envs/checkpoints.yaml"
     threads: lambda wildcards: experiment.suites[wildcards.suite].threads

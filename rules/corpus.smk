@@ -5,6 +5,7 @@ from lm_saturation_workflow.paths import matching, text_tables
 from lm_saturation_workflow.resources import BASE_MB, growing, written
 
 experiment = experiment_of(config)
+FIRST = 1000  # priority: all other jobs wait for these
 
 
 rule corpus:
@@ -17,6 +18,7 @@ rule corpus:
         "<logs>/corpus/corpus/{corpus}/{shard}.log",
     benchmark:
         "<logs>/corpus/corpus/{corpus}/{shard}.tsv"
+    priority: FIRST
     conda:
         "../envs/corpus.yaml"
     threads: 1
@@ -62,9 +64,10 @@ rule tokenizer:
         "<logs>/corpus/tokenizer/{tokenizer}.log",
     benchmark:
         "<logs>/corpus/tokenizer/{tokenizer}.tsv"
+    priority: FIRST
     conda:
         "../envs/corpus.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
@@ -100,9 +103,10 @@ rule tokens:
         "<logs>/corpus/tokens/{corpus}/{tokenizer}/{shard}.log",
     benchmark:
         "<logs>/corpus/tokens/{corpus}/{tokenizer}/{shard}.tsv"
+    priority: FIRST
     conda:
         "../envs/corpus.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(120),

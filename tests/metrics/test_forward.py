@@ -105,6 +105,7 @@ def test_a_first_token_leaves_no_trace_of_its_own():
 @pytest.mark.parametrize("batch_size", [1, 3, 50])
 def test_the_size_of_batches_changes_nothing(monkeypatch, family, batch_size):
     monkeypatch.setitem(logits_module.AT_ONCE, "cpu", 7 * ROWS)  # logits of seven tokens at a time
+    monkeypatch.setattr(logits_module, "FEWEST", 1)
     model = tiny_model(family)
     one = measure(model, tiny_task()).metrics
     other = measure(model, tiny_task(batch_size=batch_size)).metrics

@@ -18,7 +18,8 @@ from lm_saturation.inference.blocks import in_batches
 from lm_saturation.inference.trunk import crashes_refused, replaced_forwards, trunk_of, unmeasurable
 
 Logits = Callable[[torch.Tensor], torch.Tensor]
-AT_ONCE = {"cpu": 1 << 24, "cuda": 1 << 28}  # logits in memory at a time: 64 MB, 1 GB
+AT_ONCE = {"cpu": 1 << 22, "cuda": 1 << 28}  # logits in memory at a time: 16 MB, 1 GB
+FEWEST = 128  # states at a time on a CPU, however many logits that makes: for fewer, reading the head takes the time
 TOKENS = 64  # compared with the model's own logits, of two sequences
 TOLERANCE = {  # of the largest logit: rounding; the head is in float32 whatever the rest is in
     torch.float64: 1e-3,
@@ -81,9 +82,19 @@ def for_each_logits(model: Any, states: torch.Tensor, work: Callable[[slice, tor
 
     A place may have more than one, if CUDA runs out of memory.
     """
-    size = max(1, AT_ONCE[states.device.type] // len(head_of(model).weight))
+    size = states_at_once(len(head_of(model).weight), states.device)
     with logits_of(model) as logits:
         in_batches(len(states), size, lambda places: work(places, logits(states[places])))
+
+
+def states_at_once(vocabulary_size: int, device: torch.device) -> int:
+    """How many states to take to logits at a time.
+
+    On a CPU few: what is larger than 32 MB, glibc takes from the system anew each time, and clearing its pages took a
+    fifth of the time of metrics. At most max(16 MB, 512·V bytes) of logits.
+    """
+    size = AT_ONCE[device.type] // vocabulary_size
+    return max(FEWEST if device.type == "cpu" else 1, size)
 
 
 def check_causal(model: Any, ids: torch.Tensor) -> None:

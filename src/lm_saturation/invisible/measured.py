@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from lm_saturation.config.causes import InterventionOptions
 from lm_saturation.evidence.rounding import rounding_cost
-from lm_saturation.inference.logits import AT_ONCE
+from lm_saturation.inference.logits import states_at_once
 from lm_saturation.invisible.forms import (
     AS_TRAINED,
     CANONICAL,
@@ -151,7 +151,7 @@ def losses_of(readout: Readout, next_tokens: Tensor) -> tuple[dict[str, Any], di
     """
     head, bias, states = (part.float() for part in (readout.head, readout.bias, readout.states[: len(next_tokens)]))
     columns = torch.empty(len(COLUMNS), len(next_tokens), device=head.device)
-    size = max(1, AT_ONCE[head.device.type] // len(head))
+    size = states_at_once(len(head), head.device)
     for begin in range(0, len(next_tokens), size):
         places = slice(begin, begin + size)
         logits = torch.addmm(bias, states[places], head.T)
