@@ -40,7 +40,7 @@ class EvaluationOptions(Section):
     limit: Annotated[Annotated[int, Field(ge=2)] | None, allowed("null, or a whole number from 2")] = option(
         None, "items of each task that are used, from 2; null: all"
     )
-    batch_size: Count = option(64, "requests/batch; from 1")
+    batch_size: Count = option(16, "requests/batch; from 1")
     device: Device = option("cpu", "cpu or cuda")
 
 
@@ -49,7 +49,7 @@ class AbilitiesConfig(ItemOptions, EvaluationOptions, JobOptions):
 
     suites: AnyNames = option(["mini"], "suites whose checkpoints are evaluated; [] for none")
     steps: StepsOrAll = option(
-        [0, 16, 64, {"first": 150, "last": 1200, "every": 150}], "steps whose checkpoints are evaluated, or all"
+        [0, 16, 64, {"first": 200, "last": 1200, "every": 200}], "steps whose checkpoints are evaluated, or all"
     )
     tasks: Annotated[list[TaskName], Different("names", 0)] = option(
         ["cloze", "next_sentence"],
