@@ -87,8 +87,9 @@ def trunk_states(model: Any, ids: torch.Tensor, batch_size: int, observe: Observ
     bar = ProgressBar(desc="layers of the trunk", total=len(layers), unit="layer", delay=10)
     run = _LayerByLayer(model, ids.shape, batch_size, observe, bar.update)
     with torch.inference_mode(), crashes_refused(model), bar:
-        with replaced_forwards([(layer, run.recorded(layer.forward)) for layer in layers]):
-            trunk(input_ids=ids[:1], use_cache=False)
+        if run.may_cut(ids.device):
+            with replaced_forwards([(layer, run.recorded(layer.forward)) for layer in layers]):
+                trunk(input_ids=ids[:1], use_cache=False)
         with replaced_forwards([(layer, run.in_parts(layer.forward, at)) for at, layer in enumerate(layers)]):
             states = trunk(input_ids=ids, use_cache=False).last_hidden_state
     run.check_states(states, "the trunk")
@@ -104,13 +105,20 @@ class _LayerByLayer:
         self.model, self.shape, self.sequences, self.batch_size = model, shape, shape[0], batch_size
         self.observe = observe or (lambda _layer, _states: None)
         self.tick = tick  # called when a layer is done
-        self.of_one: list[Shapes] = []  # of each layer, with one sequence
+        self.of_one: list[Shapes] | None = None  # of each layer, with one sequence; None if no batch is cut
         self.done = 0  # layers
+
+    def may_cut(self, device: torch.device) -> bool:
+        """Whether layers may have to run in parts: if not, how their arguments are cut need not be found out."""
+        cuts = self.sequences > self.batch_size or device.type != "cpu"
+        self.of_one = [] if cuts else None
+        return cuts
 
     def recorded(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """A layer's forward as it is, whose arguments belong to one sequence: their shapes are kept."""
 
         def forward(*args: Any, **kwargs: Any) -> Any:
+            assert self.of_one is not None
             self.of_one.append([getattr(leaf, "shape", None) for leaf in trees.tree_leaves((args, kwargs))])
             return original(*args, **kwargs)
 
@@ -120,29 +128,35 @@ class _LayerByLayer:
         """The forward of the layer number `at` (from 0) in parts; what it returns is what the `original` does."""
 
         def forward(*args: Any, **kwargs: Any) -> Any:
-            if at != self.done or at >= len(self.of_one):
+            if at != self.done or (self.of_one is not None and at >= len(self.of_one)):
                 raise unmeasurable(self.model, "its layers do not run once each, in order")
-            leaves, structure = trees.tree_flatten((args, kwargs))
             if at == 0:
                 self._observe(0, args[0] if args else kwargs["hidden_states"])
-            axes = self._axes(leaves, self.of_one[at])
             whole = _Joined(self.model, self.sequences)
-
-            def work(rows: slice) -> None:
-                some = [
-                    leaf if axis is None else _cut(leaf, axis, rows, self.sequences)
-                    for leaf, axis in zip(leaves, axes, strict=True)
-                ]
-                some_args, some_kwargs = trees.tree_unflatten(some, structure)
-                whole.add(rows, original(*some_args, **some_kwargs))
-
-            self.batch_size = in_batches(self.sequences, self.batch_size, work)
+            if self.of_one is None:
+                whole.add(slice(0, self.sequences), original(*args, **kwargs))
+            else:
+                self._add_parts(whole, original, (args, kwargs), self.of_one[at])
             self.done += 1
             self.tick()
             self._observe(self.done, whole.leaves[0])
             return trees.tree_unflatten(whole.leaves, whole.structure)
 
         return forward
+
+    def _add_parts(self, whole: "_Joined", original: Callable[..., Any], arguments: Any, of_one: Shapes) -> None:
+        leaves, structure = trees.tree_flatten(arguments)
+        axes = self._axes(leaves, of_one)
+
+        def work(rows: slice) -> None:
+            some = [
+                leaf if axis is None else _cut(leaf, axis, rows, self.sequences)
+                for leaf, axis in zip(leaves, axes, strict=True)
+            ]
+            args, kwargs = trees.tree_unflatten(some, structure)
+            whole.add(rows, original(*args, **kwargs))
+
+        self.batch_size = in_batches(self.sequences, self.batch_size, work)
 
     def _observe(self, layer: int, states: Any) -> None:
         self.check_states(states, f"layer {layer}")
