@@ -89,7 +89,7 @@ def _name(key: str) -> str:
         return key
     try:
         codes = pickletools.genops(base64.urlsafe_b64decode(key))
-        return ".".join(argument for code, argument, _ in codes if "UNICODE" in code.name)
+        return ".".join(str(argument) for code, argument, _ in codes if "UNICODE" in code.name)
     except ValueError:
         return key
 

@@ -22,7 +22,7 @@ HARMLESS: list[Any] = [  # of the times and random states that Composer keeps be
     np.ndarray,
     np.dtype,
     np.dtypes.UInt32DType,
-    *((np._core.multiarray._reconstruct, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
+    *((np.zeros(0).__reduce__()[0], f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
 ]
 
 
