@@ -132,6 +132,9 @@ def test_refused_paths(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             find_checkpoints(path)
+    (tmp_path / "runs" / "small" / "checkpoint-1").mkdir(parents=True)
+    with pytest.raises(InputError, match="runs: no checkpoint in it, but below: small; name one of them"):
+        find_checkpoints(tmp_path / "runs")
     (tmp_path / "ckpt.pt").write_bytes(b"no")
     with pytest.raises(InputError, match=r"ckpt\.pt: "):
         load_checkpoint(tmp_path / "ckpt.pt")

@@ -79,15 +79,16 @@ def test_models_trained_here_by_size_and_by_how_their_loss_ends():
     value = biggest["logit_spread"] + 1e-9
     *_, normal, planted = places("logit_spread", value, 100)
     below = f"above {sum(row['logit_spread'] < value for row in usual)} of {len(usual)} "
-    assert normal.startswith(f"{below}models trained here without a loss increase, d = 8 to 64, ")
+    assert normal.startswith(f"{below}models trained here, d = 8 to 64, no loss increase (")
     tokens = f"{biggest['tokens'] / biggest['parameters']:.0f} tokens/parameter"
     assert normal.endswith(f"; mini/d64, {tokens} (d = 64): {biggest['logit_spread']:.3g}")
     courses = [row["logit_spread"] for row in table if not row["control"]]
-    assert f"; over their trainings {min(courses):.3g} to {max(courses):.3g})" in normal
+    assert f"; in training {min(courses):.3g} to {max(courses):.3g})" in normal
     with_, without = (next(row for row in ends if row["control"] == kind) for kind in ("positive", "negative"))
     assert with_["loss_increase_low"] > 0 >= without["loss_increase_low"]
-    assert planted.startswith(f"trained here with a loss increase of {with_['loss_increase']:.3g} nats/token planted, ")
-    assert planted.endswith(f": {with_['logit_spread']:.3g}; the same without: {without['logit_spread']:.3g}")
+    tokens = f"{with_['tokens'] / with_['parameters']:.0f} tokens/parameter"
+    numbers = f"{with_['logit_spread']:.3g}; without: {without['logit_spread']:.3g}"
+    assert planted == f"trained here, d = 16, {tokens}, planted loss increase: {numbers}"
 
 
 def test_every_number_has_a_meaning_and_a_place_or_says_that_it_has_none():

@@ -72,8 +72,23 @@ def find_checkpoints(path: Path) -> list[Checkpoint]:
         return files
     if files:
         raise InputError(f"{path}: it holds {files[0].path.name}, {files[1].path.name} and no steps; name one of them")
-    held = ", ".join(child.name for child in sorted(path.iterdir())[:3]) or "nothing"
-    raise InputError(f"{path}: no checkpoint in it, it holds {held}; allowed: {READ}")
+    raise _none_in(path)
+
+
+def _none_in(folder: Path) -> InputError:
+    """What to raise of a folder without a checkpoint: where some are below it, or what it holds."""
+    children = sorted(folder.iterdir())
+    if below := [child.name for child in children if _holds_checkpoints(child)]:
+        return InputError(f"{folder}: no checkpoint in it, but below: {', '.join(below[:3])}; name one of them")
+    held = ", ".join(child.name for child in children[:3]) or "nothing"
+    return InputError(f"{folder}: no checkpoint in it, it holds {held}; allowed: {READ}")
+
+
+def _holds_checkpoints(folder: Path) -> bool:
+    try:
+        return folder.is_dir() and any(map(_may_be, folder.iterdir()))
+    except OSError:  # it may not be read
+        return False
 
 
 def step_of(name: str) -> int | None:

@@ -173,29 +173,27 @@ def _of_trained_here() -> Iterator[tuple[str, Reference]]:
     table = table.assign(logit_offset=table.logit_offset.abs(), seen=(table.tokens / table.parameters).round())
     ends = table[table.loss_increase.notna()]
     usual, controls = ends[ends.control.isna()], ends.set_index("control")
-    for increased, what in ((False, "without a loss increase"), (True, "with a loss increase")):
+    for increased, what in ((False, "no loss increase"), (True, "loss increase")):
         some = usual[(usual.loss_increase_low > 0) == increased]
         if len(some):
             yield from _of_usual(some, table.merge(some[["suite", "model"]]), what)
     planted, without = controls.loc["positive"], controls.loc["negative"]
-    increase = f"a loss increase of {short(planted.loss_increase)} nats/token planted"
-    what = f"trained here with {increase}, d = {planted.hidden_size}, {planted.seen:.0f} tokens/parameter"
+    what = f"trained here, d = {planted.hidden_size}, {planted.seen:.0f} tokens/parameter, planted loss increase"
     for name in TRAINED_HERE:
-        more = f"; the same without: {short(without[name])}"
+        more = f"; without: {short(without[name])}"
         yield name, Reference(what, np.array([planted[name]]), more=more)
 
 
 def _of_usual(ends: pd.DataFrame, courses: pd.DataFrame, label: str) -> Iterator[tuple[str, Reference]]:
     """Of models trained here, at their `ends`, and over their `courses`."""
-    seen = f"{ends.seen.min():.0f} to {ends.seen.max():.0f} tokens/parameter"
-    what = f"models trained here {label}, d = {ends.hidden_size.min()} to {ends.hidden_size.max()}, {seen}"
+    what = f"models trained here, d = {ends.hidden_size.min()} to {ends.hidden_size.max()}, {label}"
     for name in TRAINED_HERE:
         widths = {
             int(row.hidden_size): (f"{row.suite}/{row.model}, {row.seen:.0f} tokens/parameter", float(row[name]))
             for _, row in ends.iterrows()
         }
         steps = courses[name].dropna()
-        over = f"; over their trainings {short(steps.min())} to {short(steps.max())}"
+        over = f"; in training {short(steps.min())} to {short(steps.max())}"
         yield name, Reference(what, np.sort(ends[name]), widths, over if len(steps) > len(ends) else "")
 
 
