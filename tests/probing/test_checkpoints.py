@@ -1,6 +1,8 @@
 """Checkpoints as others write them: what is found at a path, that it is the same model, and what is refused."""
 
 import json
+import random
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -84,6 +86,18 @@ def test_weights_in_one_file_beside_a_config(tmp_path, place, make):
     same(load_checkpoint(found.path), model)
 
 
+def test_a_checkpoint_of_composer(tmp_path):
+    """As its State and Timestamp are saved: with times, and the random states of Python, NumPy and PyTorch."""
+    model = small_gpt2()
+    rng = {"python": random.getstate(), "numpy": np.random.get_state(), "torch": torch.get_rng_state()}  # noqa: NPY002
+    weights = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    time = {"batch": 30, "total_wct": timedelta(seconds=9)}
+    state = {"model": weights, "optimizers": {"AdamW": {}}, "timestamp": time, "run_name": "small"}
+    model.config.save_pretrained(tmp_path)
+    torch.save({"state": state, "rng": [rng]}, tmp_path / "ep0-ba30-rank0.pt")
+    same(load_checkpoint(tmp_path / "ep0-ba30-rank0.pt"), model)
+
+
 class Evil:
     def __reduce__(self):
         return print, ("run",)
@@ -118,6 +132,9 @@ def test_refused_paths(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             find_checkpoints(path)
+    (tmp_path / "runs" / "small" / "checkpoint-1").mkdir(parents=True)
+    with pytest.raises(InputError, match="runs: no checkpoint in it, but below: small; name one of them"):
+        find_checkpoints(tmp_path / "runs")
     (tmp_path / "ckpt.pt").write_bytes(b"no")
     with pytest.raises(InputError, match=r"ckpt\.pt: "):
         load_checkpoint(tmp_path / "ckpt.pt")

@@ -16,6 +16,8 @@ from lm_saturation.probing.references import places, references, trained_models
 from tests.conftest import RESOURCES
 from tests.probing.small import small_model
 
+NUMBERS = ("hidden_size", "tokens", "parameters", "logit_spread", "loss_increase", "loss_increase_low")  # of a table
+
 
 def rows(name):
     path = RESOURCES / name
@@ -45,14 +47,14 @@ def test_percentiles_of_published_trainings():
 
 def test_unigram_loss_of_seeds():
     ends = [float(row["loss_on_unigram_text"]) for row in rows("pythia_seeds.csv.xz") if row["step"] == "143000"]
-    (first, smollm2) = places("loss_on_unigram_text", 9.0)
+    first, smollm2, *_ = places("loss_on_unigram_text", 9.0)
     assert f"percentile {percentileofscore(ends, 9.0):.0f} of 42 " in first
     assert smollm2 == real_model("loss_on_unigram_text")
 
 
 def test_trainings_that_saturate_and_those_that_do_not():
     groups = {reference.what: reference for reference in references()["unigram_increase"]}
-    all_, certain, others = groups.values()
+    all_, certain, others, *_ = groups.values()
     assert len(all_.values) == len(certain.values) + len(others.values) == 42
     assert np.median(certain.values) > 0.5 > np.median(others.values)
 
@@ -65,7 +67,28 @@ def test_a_few_are_counted_and_one_is_named():
     }
     below = sum(value < 5.0 for value in ends.values())
     assert places("singular_entropy", 5.0)[0].startswith(f"above {below} of {len(ends)} ")
-    assert places("anisotropy_centred", 0.1) == [real_model("anisotropy_centred")]
+    assert places("anisotropy_centred", 0.1)[0] == real_model("anisotropy_centred")
+
+
+def test_models_trained_here_by_size_and_by_how_their_loss_ends():
+    table = [row | {name: float(row[name]) for name in NUMBERS if row[name]} for row in rows("trained_here.csv")]
+    ends = [row for row in table if row["loss_increase"] != ""]
+    usual = [row for row in ends if not row["control"] and row["loss_increase_low"] <= 0]
+    assert len(usual) == sum(not row["control"] for row in ends) >= 5  # none of them saturates
+    biggest = max(usual, key=lambda row: row["hidden_size"])
+    value = biggest["logit_spread"] + 1e-9
+    *_, normal, planted = places("logit_spread", value, 100)
+    below = f"above {sum(row['logit_spread'] < value for row in usual)} of {len(usual)} "
+    assert normal.startswith(f"{below}models trained here, d = 8 to 64, no loss increase (")
+    tokens = f"{biggest['tokens'] / biggest['parameters']:.0f} tokens/parameter"
+    assert normal.endswith(f"; mini/d64, {tokens} (d = 64): {biggest['logit_spread']:.3g}")
+    courses = [row["logit_spread"] for row in table if not row["control"]]
+    assert f"; in training {min(courses):.3g} to {max(courses):.3g})" in normal
+    with_, without = (next(row for row in ends if row["control"] == kind) for kind in ("positive", "negative"))
+    assert with_["loss_increase_low"] > 0 >= without["loss_increase_low"]
+    tokens = f"{with_['tokens'] / with_['parameters']:.0f} tokens/parameter"
+    numbers = f"{with_['logit_spread']:.3g}; without: {without['logit_spread']:.3g}"
+    assert planted == f"trained here, d = 16, {tokens}, planted loss increase: {numbers}"
 
 
 def test_every_number_has_a_meaning_and_a_place_or_says_that_it_has_none():

@@ -215,6 +215,25 @@ def cloned(home, command):
     run(home, f"git clone --quiet --no-checkout {shlex.quote(str(ROOT))} cloned")
 
 
+def trained_numbers(home, command):
+    """Of the models of the smoke configuration, against its tables."""
+    written = run(home, command.split(" > ")[0])
+    (home / "trained_here.csv").write_text(written)
+    query = f"""
+        with ends as (from '{home}/results/tables/saturation.csv'
+                      union all by name from '{home}/results/tables/controls.csv')
+        select count(*), count(loss_increase), max(abs(loss_increase - difference)),
+               max(abs(here.anisotropy - metrics.anisotropy))
+        from '{home}/trained_here.csv' here
+        join '{home}/results/metrics/*/*/*/checkpoint_metrics.parquet' metrics using (suite, model, step)
+        join ends using (suite, model)
+        where step >= 0.05 * final_step
+    """
+    ((rows, ends, *differences),) = duckdb.sql(query).fetchall()
+    assert (rows, ends) == (len(written.splitlines()) - 1, 4)
+    assert max(differences) < 1e-4
+
+
 WAYS = [  # the first that fits
     (r"make run", make_run),
     (r"make report", make_report),
@@ -233,6 +252,7 @@ WAYS = [  # the first that fits
     (r"python -m lm_saturation_workflow\.cost .*", as_written),
     (r"pip install .*", pip_plan),
     (r"python -m lm_saturation\.evidence\.real_weights results/smollm2 > .*", real_numbers),
+    (r"python -m lm_saturation\.evidence\.trained_here results > .*", trained_numbers),
     (r"python -m benchmarks\.\w+", benchmark),
     (r"(?:docker|apptainer) (?:build|run|exec) .*", container),
     (r"git clone", cloned),

@@ -9,6 +9,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from lm_saturation.errors import InputError
+from lm_saturation.probing.split_models import check_gathers, way_of_splitting
 from lm_saturation.probing.watch import Watch
 
 FILE = "probe.csv"
@@ -43,7 +44,11 @@ class ProbeCallback(TrainerCallback):
         control: TrainerControl,
         **others: Any,
     ) -> None:
-        """Measure a model that is not trained yet; a resumed training was measured before."""
+        """Measure a model that is not trained yet; a resumed training was measured before.
+
+        Raises InputError if the trainer has split its parameters over processes in a way that is not gathered.
+        """
+        check_gathers(others["model"])
         if state.global_step == 0:
             self._measure(state, control, others["model"])
 
@@ -60,6 +65,8 @@ class ProbeCallback(TrainerCallback):
 
     def _measure(self, state: TrainerState, control: TrainerControl, model: Any) -> None:
         if not state.is_world_process_zero:
+            if way_of_splitting(model):  # this process has a part of it
+                self.watch.measure(model, state.global_step)
             return
         should_log = control.should_log
         if numbers := self.watch.measure(model, state.global_step):

@@ -14,15 +14,17 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from lm_saturation.checkpoints.weight_files import FORMS, weights_in_folder
+from lm_saturation.checkpoints.weight_files import CONFIG, FORMS, weights_in_folder
 from lm_saturation.errors import InputError
 from lm_saturation.io.gguf_file import SUFFIX as GGUF
 from lm_saturation.text.gguf_tokenizer import gguf_tokenizer
 from lm_saturation.text.tokenizers import load_tokenizer
 
+OLMO, OLMO_WEIGHTS = "config.yaml", ("model.pt", "model.safetensors", "model")  # the last: a folder of shards
 PICKLES = (".pt", ".pth", ".ckpt")
 STEP = re.compile(r"(?:checkpoint|ckpt|global_step|step|iter|ba)[-_=]?(\d+)", re.IGNORECASE)
-READ = f"a folder with {FORMS}, one of checkpoint-* folders, a GGUF file, or {', '.join(PICKLES)} of PyTorch"
+FOLDERS = f"a folder with {FORMS}, one of checkpoint-* folders or of OLMo's trainer"
+READ = f"{FOLDERS}, a GGUF file, or {', '.join(PICKLES)} of PyTorch"
 LAST = "last"
 
 
@@ -63,21 +65,41 @@ def find_checkpoints(path: Path) -> list[Checkpoint]:
             raise InputError(f"{path}: {one.path.name} and {other.path.name} are both of step {one.step}; name one")
     if steps:
         return steps
-    if weights_in_folder(path).status != "missing":
+    if is_olmo(path) or weights_in_folder(path).status != "missing":
         return [Checkpoint(path, step_of(path.name))]
     files = [child for child in inside if child.path.is_file()]
     if len(files) == 1:
         return files
     if files:
         raise InputError(f"{path}: it holds {files[0].path.name}, {files[1].path.name} and no steps; name one of them")
-    held = ", ".join(child.name for child in sorted(path.iterdir())[:3]) or "nothing"
-    raise InputError(f"{path}: no checkpoint in it, it holds {held}; allowed: {READ}")
+    raise _none_in(path)
+
+
+def _none_in(folder: Path) -> InputError:
+    """What to raise of a folder without a checkpoint: where some are below it, or what it holds."""
+    children = sorted(folder.iterdir())
+    if below := [child.name for child in children if _holds_checkpoints(child)]:
+        return InputError(f"{folder}: no checkpoint in it, but below: {', '.join(below[:3])}; name one of them")
+    held = ", ".join(child.name for child in children[:3]) or "nothing"
+    return InputError(f"{folder}: no checkpoint in it, it holds {held}; allowed: {READ}")
+
+
+def _holds_checkpoints(folder: Path) -> bool:
+    try:
+        return folder.is_dir() and any(map(_may_be, folder.iterdir()))
+    except OSError:  # it may not be read
+        return False
 
 
 def step_of(name: str) -> int | None:
     """The step that a name of a checkpoint says; None if it says none."""
     match = STEP.search(name)
     return int(match[1]) if match else None
+
+
+def is_olmo(folder: Path) -> bool:
+    """Whether a folder is a checkpoint of OLMo's trainer."""
+    return (folder / OLMO).is_file() and any((folder / name).exists() for name in OLMO_WEIGHTS)
 
 
 def _may_be(path: Path) -> bool:
@@ -126,10 +148,13 @@ def load_checkpoint(path: Path) -> object:
     import torch  # here, because it takes seconds, and what cannot be found is said at once
 
     from lm_saturation.checkpoints.loading import load_model
+    from lm_saturation.probing.olmo import load_olmo
     from lm_saturation.probing.pickles import load_pickle
 
     if path.suffix in PICKLES:
         return load_pickle(path)
+    if not (path / CONFIG).is_file() and is_olmo(path):
+        return load_olmo(path)
     return load_model(path, torch.float32)
 
 

@@ -5,9 +5,11 @@ Lightning's .ckpt and Composer's .pt (llm-foundry) hold the weights below other 
 
 import pickle
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from lm_saturation.checkpoints.weight_files import CONFIG
@@ -15,6 +17,13 @@ from lm_saturation.errors import InputError
 from lm_saturation.probing.nanogpt import nanogpt_model
 
 PLACES = (("model",), ("state_dict",), ("model_state_dict",), ("state", "model"), ())  # of the weights in the file
+HARMLESS: list[Any] = [  # of the times and random states that Composer keeps beside weights; none runs code of a file
+    timedelta,
+    np.ndarray,
+    np.dtype,
+    np.dtypes.UInt32DType,
+    *((np.zeros(0).__reduce__()[0], f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
+]
 
 
 def load_pickle(path: Path) -> Any:
@@ -32,9 +41,15 @@ def load_pickle(path: Path) -> Any:
         raise InputError(f"{path}: {error}") from error
 
 
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a file by name. Raises InputError if it is damaged, or holds none."""
+    return _weights(_read(path))
+
+
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(HARMLESS):
+            held = torch.load(path, map_location="cpu", weights_only=True)
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except pickle.UnpicklingError as error:

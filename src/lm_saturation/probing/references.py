@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from lm_saturation.errors import InputError
 from lm_saturation.evidence.paper_saturation import WIDTHS
 from lm_saturation.evidence.pythia_seeds import seed_runs
+from lm_saturation.evidence.trained_here import COSTS, READINGS
 from lm_saturation.io.tables import read_frames
 
 RESOURCES = Path(__file__).parents[1] / "resources"
 PAPER = "arXiv 2404.07647"
 TRAININGS = "GPTs trained in bfloat16, 16M to 221M, peak learning rates 0.0003 to 0.3 (arXiv 2601.02031)"
 SIGNED = {"logit_offset": "by its size, "}  # numbers whose size alone is compared
-COSTS = {"bfloat16_cost": "loss_bfloat16", "float16_cost": "loss_float16"}  # and the columns that they come from
 SMALL = 20  # numbers, from which on their percentiles are given
 
 
@@ -33,17 +33,18 @@ class Reference:
     what: str
     values: NDArray[np.float64]
     by_width: dict[int, tuple[str, float]] = field(default_factory=dict)  # d: the model of that width and its number
+    more: str = ""  # what else is known, in words
 
     def place(self, value: float, width: int | None) -> str:
         """Where a value lies among the numbers, in words; also the number of the model of nearest `width`, if any."""
         count, below = len(self.values), int((self.values < value).sum())
         if count == 1:
-            return f"{self.what}: {short(float(self.values[0]))}"
+            return f"{self.what}: {short(float(self.values[0]))}{self.more}"
         where = f"above {below} of {count}"
         if count >= SMALL:
             percentile = 100 * (below + (self.values == value).sum() / 2) / count
             where = f"percentile {percentile:.0f} of {count}"
-        text = f"{where} {self.what} ({short(self.values[0])} to {short(self.values[-1])})"
+        text = f"{where} {self.what} ({short(self.values[0])} to {short(self.values[-1])}{self.more})"
         if width and self.by_width:
             nearest = min(self.by_width, key=lambda known: abs(np.log(known / width)))
             name, number = self.by_width[nearest]
@@ -78,7 +79,7 @@ def trained_models(results: str | Path) -> References:
         raise InputError(f"{results}: no checkpoint_metrics.parquet below it; allowed: the results folder of a run")
     table = read_frames("checkpoint_metrics", files).sort_values("step", kind="stable")
     last = table.groupby(["suite", "model"], sort=False).tail(1).set_index(["suite", "model"])
-    costs = {name: last[column] - last.loss_float32 for name, column in COSTS.items()}
+    costs = {name: last[rounded].astype(float) - last[exact] for name, (rounded, exact) in COSTS.items()}
     last = last.assign(logit_offset=last.logit_offset.abs(), **costs)
     found = {}
     for column in dict.fromkeys([*references(), *COSTS, "logit_offset_size"]).keys() & set(last.columns):
@@ -95,7 +96,7 @@ def trained_models(results: str | Path) -> References:
 def references() -> References:
     """The references of each reading that has any, by its column."""
     found: References = {}
-    for column, reference in [*_of_figures(), *_of_seeds(), *_of_trainings(), *_of_smollm2()]:
+    for column, reference in [*_of_figures(), *_of_seeds(), *_of_trainings(), *_of_smollm2(), *_of_trained_here()]:
         found.setdefault(column, []).append(reference)
     return found
 
@@ -166,6 +167,37 @@ def _of_smollm2() -> Iterator[tuple[str, Reference]]:
         yield name, _reference("SmolLM2-135M-Instruct", [value])
 
 
+def _of_trained_here() -> Iterator[tuple[str, Reference]]:
+    """Of the small models of the default run: those trained as usual, and one with a planted loss increase."""
+    table = _read("trained_here.csv")
+    table = table.assign(logit_offset=table.logit_offset.abs(), seen=(table.tokens / table.parameters).round())
+    ends = table[table.loss_increase.notna()]
+    usual, controls = ends[ends.control.isna()], ends.set_index("control")
+    for increased, what in ((False, "no loss increase"), (True, "loss increase")):
+        some = usual[(usual.loss_increase_low > 0) == increased]
+        if len(some):
+            yield from _of_usual(some, table.merge(some[["suite", "model"]]), what)
+    planted, without = controls.loc["positive"], controls.loc["negative"]
+    what = f"trained here, d = {planted.hidden_size}, {planted.seen:.0f} tokens/parameter, planted loss increase"
+    for name in TRAINED_HERE:
+        more = f"; without: {short(without[name])}"
+        yield name, Reference(what, np.array([planted[name]]), more=more)
+
+
+def _of_usual(ends: pd.DataFrame, courses: pd.DataFrame, label: str) -> Iterator[tuple[str, Reference]]:
+    """Of models trained here, at their `ends`, and over their `courses`."""
+    what = f"models trained here, d = {ends.hidden_size.min()} to {ends.hidden_size.max()}, {label}"
+    for name in TRAINED_HERE:
+        widths = {
+            int(row.hidden_size): (f"{row.suite}/{row.model}, {row.seen:.0f} tokens/parameter", float(row[name]))
+            for _, row in ends.iterrows()
+        }
+        steps = courses[name].dropna()
+        over = f"; in training {short(steps.min())} to {short(steps.max())}"
+        yield name, Reference(what, np.sort(ends[name]), widths, over if len(steps) > len(ends) else "")
+
+
+TRAINED_HERE = [*READINGS, "loss_increase", "unigram_increase"]
 SMOLLM2 = (
     "bits_per_byte", "anisotropy", "anisotropy_centred", "singular_entropy", "singular_entropy_centred",
     "head_mean_share", "logit_spread", "loss_on_unigram_text",

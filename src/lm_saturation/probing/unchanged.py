@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from lm_saturation.errors import InputError
 from lm_saturation.in_memory import evaluated
 from lm_saturation.inference.trunk import replaced_forwards
+from lm_saturation.probing.split_models import check_not_split
 
 
 def unwrapped(model: Any) -> Any:
@@ -20,10 +20,7 @@ def unwrapped(model: Any) -> Any:
     """
     while inner := getattr(model, "_orig_mod", None) or _inside_parallel(model):
         model = inner
-    for name, parameter in model.named_parameters():
-        flat = type(parameter).__name__ == "FlatParameter"  # of FSDP; the others are of ZeRO-3 and FSDP 2
-        if flat or hasattr(parameter, "ds_id") or hasattr(parameter, "device_mesh"):
-            raise InputError(f"{name} is split over processes (FSDP, ZeRO-3): probe a saved checkpoint instead")
+    check_not_split(model)
     return model
 
 

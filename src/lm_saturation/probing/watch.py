@@ -12,8 +12,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from lm_saturation.errors import InputError
 from lm_saturation.io.atomic import atomic_write
 from lm_saturation.io.logs import log
@@ -21,6 +19,7 @@ from lm_saturation.options import Count, Section, option
 from lm_saturation.probing.measure import causal_model, measure_health
 from lm_saturation.probing.readings import MEANINGS
 from lm_saturation.probing.sample import SampleOptions, make_sample
+from lm_saturation.probing.split_models import WholeModel, is_first_process
 
 PREFIX = "probe/"
 STEP = "step"
@@ -50,22 +49,26 @@ class Watch:
         """`model`, `tokenizer` and `texts` as of `probe`; options of WatchOptions; `csv` is a file of the numbers."""
         self.options = WatchOptions.of(options)
         self.csv = None if csv is None else Path(csv)
-        self.sample = make_sample(causal_model(model), tokenizer, texts, self.options.part(SampleOptions))
+        self.whole = WholeModel()
         self.checked = False
+        if (whole := self.whole.of(model)) is not None:
+            self.sample = make_sample(causal_model(whole), tokenizer, texts, self.options.part(SampleOptions))
 
     def __call__(self, model: Any, step: int) -> dict[str, float]:
         """The numbers after so many steps, named `probe/...`, if it is the turn of this step; else none.
 
-        Only the first process of several measures; the others have none.
+        Only the first process of several measures; the others have none. All must call it if the model is split over
+        them (FSDP 2), and give their parts.
         """
         return {} if step % self.options.every else self.measure(model, step)
 
     def measure(self, model: Any, step: int) -> dict[str, float]:
         """The numbers after so many steps, whatever the step."""
-        if not _is_first_process():
-            return {}
         try:
-            values = measure_health(causal_model(model), self.sample, checked=self.checked).values
+            whole = self.whole.of(model)
+            if not is_first_process():
+                return {}
+            values = measure_health(causal_model(whole), self.sample, checked=self.checked).values
         except InputError as error:
             log.warning("probe at step %d: %s", step, error)
             return {}
@@ -73,11 +76,6 @@ class Watch:
         if self.csv:
             _add_row(self.csv, {STEP: step, **values})
         return {f"{PREFIX}{name}": value for name, value in values.items() if math.isfinite(value)}
-
-
-def _is_first_process() -> bool:
-    distributed = torch.distributed
-    return not (distributed.is_available() and distributed.is_initialized() and distributed.get_rank())
 
 
 def _add_row(path: Path, row: dict[str, float]) -> None:
