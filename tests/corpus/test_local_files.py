@@ -88,6 +88,24 @@ def test_characters_and_line_ends_across_chunks(tmp_path, monkeypatch):
     assert read(path, documents="paragraph") == ["ä𝔘", "ßé", "x"]
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 3, 5, 1 << 20])
+@pytest.mark.parametrize(("documents", "separator"), [("line", "\n"), ("paragraph", "\n\n")])
+def test_documents_do_not_depend_on_chunks(tmp_path, monkeypatch, documents, separator, chunk):
+    monkeypatch.setattr("lm_saturation.text.local_files.CHUNK", chunk)
+    text = "a\r\n\r\nb\n\n\nzwölf\r\n\nc\r\n\n\n\r"
+    (tmp_path / "a.txt").write_bytes(text.encode())
+    assert read(tmp_path / "a.txt", documents=documents) == text.replace("\r\n", "\n").split(separator)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "txt"])
+def test_a_file_of_one_long_line(tmp_path, monkeypatch, kind):
+    """In 200,000 chunks: copying what has come at each would take minutes."""
+    monkeypatch.setattr("lm_saturation.text.local_files.CHUNK", 64)
+    text = "a long line " * 1_000_000
+    (tmp_path / f"a.{kind}").write_text(json.dumps({"text": text}) if kind == "jsonl" else text)
+    assert read(tmp_path / f"a.{kind}", documents="line") == [text]
+
+
 def test_other_encodings(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes("Äpfel".encode("utf-16"))
