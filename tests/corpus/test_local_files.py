@@ -49,6 +49,13 @@ def test_truncated_archive_is_named(tmp_path, kind, compression):
         read(path)
 
 
+@pytest.mark.parametrize("kind", ["txt.gz", "jsonl.zst", "parquet.gz"])
+def test_an_archive_of_no_bytes_is_not_an_empty_text(tmp_path, kind):
+    (tmp_path / f"a.{kind}").touch()
+    with pytest.raises(InputError, match=rf"a\.{kind}: 0 bytes, which no file of (gzip|zstd) has; was it cut short\?$"):
+        read(tmp_path / f"a.{kind}")
+
+
 def test_a_zstd_window_that_is_too_large_is_said(tmp_path):
     path = tmp_path / "a.txt.zst"
     for window, read_as in ((27, ["text"]), (28, None)):

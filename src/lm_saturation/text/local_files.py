@@ -129,10 +129,14 @@ def _chunks(name: str) -> Iterator[bytes]:
     """The file's bytes, decompressed, in chunks."""
     import pyarrow as pa  # here, because the workflow imports this file each time it is parsed
 
+    compression = COMPRESSIONS[_compression(Path(name))]
+    with unreadable_named(name):
+        if compression and not Path(name).stat().st_size:  # PyArrow takes it for an empty text
+            raise InputError(f"{name}: 0 bytes, which no file of {compression} has; was it cut short?")
     try:
         with (
             _opened(name) as file,  # PyArrow opens no name that is not UTF-8
-            pa.input_stream(file, compression=COMPRESSIONS[_compression(Path(name))]) as stream,
+            pa.input_stream(file, compression=compression) as stream,
         ):
             while chunk := stream.read(CHUNK):
                 yield chunk
