@@ -297,9 +297,18 @@ def test_empty_tensors_are_named(tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", ["adapter_model.safetensors", "consolidated.00.pth", "model.ckpt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "adapter_model.safetensors",
+        "consolidated.00.pth",
+        "model.ckpt",
+        "pytorch_model_fsdp_0/__0_0.distcp",
+        "global_step100/mp_rank_00_model_states.pt",
+    ],
+)
 def test_weights_in_another_form_are_named(tmp_path, name):
-    write_files(tmp_path, {"config.json": b"{}", name: b"-"})
+    write_files(tmp_path, {"config.json": b"{}", "rng_state_0.pth": b"-", name: b"-"})
     assert error_of(tmp_path).endswith(f"or a single .gguf file; it holds {name}, which is not read")
 
 

@@ -20,6 +20,7 @@ from lm_saturation.checkpoints.weight_files import (
     combined_sha256,
     describe_steps,
     other_weights,
+    paths_in,
     weights_at,
 )
 from lm_saturation.config.suites import AnyLocation, HubLocation, LocalLocation
@@ -108,7 +109,7 @@ def _checkpoint_on_disk(step: int, place: Path) -> Checkpoint:
     try:
         with unreadable_named(place):
             files, folder = weights_at(place), folder_of(place)
-            _log_other_weights(files, [path.name for path in folder.iterdir()], place)
+            _log_other_weights(files, [path.relative_to(folder).as_posix() for path in paths_in(folder)], place)
             paths = [folder / name for name in files.weights]
             contents = [Content(path.stat().st_size, "sha256", file_digest(path, "sha256")) for path in paths]
     except InputError as error:

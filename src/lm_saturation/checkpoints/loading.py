@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from lm_saturation.checkpoints.patterns import folder_of
-from lm_saturation.checkpoints.weight_files import CONFIG, FORMS, WeightFiles, other_weights, weights_at
+from lm_saturation.checkpoints.weight_files import CONFIG, FORMS, WeightFiles, other_weights, paths_in, weights_at
 from lm_saturation.errors import InputError
 from lm_saturation.io.gguf_file import quantisation
 from lm_saturation.io.logs import ProgressBar, log, redirect_log
@@ -40,7 +40,7 @@ def load_model(place: str | Path, dtype: torch.dtype, device: str = "cpu") -> An
     folder, files = folder_of(place), weights_at(place)
     if files.status != "ok":
         absent = ", ".join(files.absent) or FORMS
-        others = other_weights([file.name for file in folder.iterdir()])
+        others = other_weights([file.relative_to(folder).as_posix() for file in paths_in(folder)])
         held = f"; it holds {', '.join(others[:SHOWN])}, which is not read" if others else ""
         raise InputError(f"{folder}: incomplete checkpoint, it lacks {absent}{held}")
     integers: set[str] = set()

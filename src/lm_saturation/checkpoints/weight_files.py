@@ -17,7 +17,9 @@ CONFIG = "config.json"
 FORMS = "model.safetensors, pytorch_model.bin, shards of them or a single .gguf file"
 STEMS = {"safetensors": ("model", "safetensors"), "bin": ("pytorch_model", "bin")}  # by format: name and suffix
 SUFFIXES = {".safetensors", ".bin", ".json", GGUF}
-OTHER_FORMS = re.compile(r"^adapter_model\.|\.(pth|gguf|ckpt|distcp|msgpack|h5)$")
+OTHER_FORMS = re.compile(
+    r"(?!.*rng_state)(adapter_model\..+|.+\.(pth|gguf|ckpt|distcp|msgpack|h5)|.+_model_states\.pt)"
+)
 SHOWN = 12  # steps named in a line
 
 
@@ -72,7 +74,7 @@ def weights_in_folder(folder: Path) -> WeightFiles:
 
     Raises InputError if one of its files is a link that leads nowhere.
     """
-    paths = [*folder.iterdir(), *folder.glob("*/*")]
+    paths = paths_in(folder)
     for path in paths:
         if path.suffix in SUFFIXES and path.is_symlink() and not path.exists():  # as caches that were moved leave them
             raise InputError(f"{path}: a link that leads nowhere")
@@ -80,9 +82,17 @@ def weights_in_folder(folder: Path) -> WeightFiles:
     return choose_weights(names, lambda name: (folder / name).read_bytes())
 
 
+def paths_in(folder: Path) -> list[Path]:
+    """What is in a folder and in those in it, where an index may name shards and processes put their parts."""
+    return [*folder.iterdir(), *folder.glob("*/*")]
+
+
 def other_weights(names: Iterable[str]) -> list[str]:
-    """The files that hold weights in forms that are not read: adapters, Meta's and PyTorch's own, other frameworks'."""
-    return sorted(name for name in names if OTHER_FORMS.search(name))
+    """The files that hold weights in forms that are not read.
+
+    These are adapters, Meta's and PyTorch's own (also split over processes), DeepSpeed's and other frameworks'.
+    """
+    return sorted(name for name in names if OTHER_FORMS.fullmatch(name))
 
 
 def _layouts(kind: str, names: Collection[str], read: Callable[[str], bytes]) -> Iterator[WeightFiles]:
