@@ -59,6 +59,25 @@ def test_a_file_that_may_not_be_read_is_not_said_to_be_written(tmp_path):
         raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "closed"))
 
 
+def test_an_input_that_changes_while_it_is_read_fails_the_job(tmp_path):
+    """Its outputs would be newer than the change: nothing would make them again."""
+    text, output = tmp_path / "text", tmp_path / "output"
+    text.write_text("one")
+    files = SimpleNamespace(log=tmp_path / "log", threads=1, input=[str(text)], output=[str(output)])
+
+    def work(*, change):
+        with job(files):
+            output.write_text(text.read_text())
+            if change:
+                text.write_text("another")
+
+    with pytest.raises(SystemExit, match=r"^error: .*text: changed while this job read it"):
+        work(change=True)
+    assert not (tmp_path / ".output.sha256").exists()
+    work(change=False)
+    assert (tmp_path / ".output.sha256").exists()
+
+
 def test_a_name_that_is_not_utf8_can_be_said(tmp_path, capsys):
     with pytest.raises(SystemExit), job(mock(tmp_path)):
         raise InputError("caf\udce9.txt: bad")
@@ -70,6 +89,10 @@ def test_a_name_that_is_not_utf8_can_be_said(tmp_path, capsys):
     ("error", "line"),
     [
         (OSError(errno.ENOSPC, "No space left on device", "a/b"), "cannot write: [Errno 28] No space left on device"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),  # of an open file
+            "cannot write: [Errno 28] No space left on device, in the folder of results or in ",
+        ),
         (OSError(errno.EROFS, "Read-only file system", "a/b"), "cannot write: [Errno 30] Read-only file system: 'a/b'"),
         (
             RuntimeError("I/O error: No space left on device (os error 28)"),

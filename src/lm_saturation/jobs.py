@@ -24,6 +24,7 @@ from lm_saturation.errors import InputError
 from lm_saturation.io.checksums import verify_checksums, write_checksums
 from lm_saturation.io.logs import log
 from lm_saturation.io.names import printable
+from lm_saturation.io.reading import check_unchanged, file_states
 
 NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG}
 DISK_FULL = ("No space left on device", "os error 28")  # in the errors of libraries that do not raise OSError
@@ -33,9 +34,9 @@ DISK_FULL = ("No space left on device", "os error 28")  # in the errors of libra
 def job(snakemake: Any) -> Iterator[None]:
     """Run the body of a rule's script with its threads and its log file.
 
-    The checksums of inputs are verified before, those of outputs written after it. An InputError, a full or read-only
-    disk and too little memory end the process with one line, anything else with a traceback; both are in the log.
-    SIGTERM ends it as an exception does: half-written files are removed.
+    The checksums of inputs are verified before, those of outputs written after it; an input that has changed meanwhile
+    is an InputError. That, a full or read-only disk and too little memory end the process with one line, anything else
+    with a traceback; both are in the log. SIGTERM ends it as an exception does: half-written files are removed.
     """
     _limit_threads(snakemake.threads)
     path = Path(str(snakemake.log))
@@ -50,8 +51,11 @@ def job(snakemake: Any) -> Iterator[None]:
         try:
             if waited:
                 log.info("waited for another process of this job, left by a run that was killed")
-            verify_checksums(getattr(snakemake, "input", ()))
+            inputs = getattr(snakemake, "input", ())
+            states = file_states(inputs)
+            verify_checksums(inputs)
             yield
+            check_unchanged(states)
             write_checksums(getattr(snakemake, "output", ()))
         except InputError as error:
             message = printable(str(error))
@@ -138,7 +142,8 @@ def _reason(error: BaseException) -> str | None:
         return f"out of memory: {text or 'the job needs more than it may take'}"
     if isinstance(error, OSError) and error.errno in NOT_WRITABLE:
         there = error.errno == errno.EACCES and error.filename is not None and Path(str(error.filename)).is_file()
-        return f"cannot {'open' if there else 'write'}: {text}"
+        here = f", in the folder of results or in {os.environ.get('TMPDIR', '/tmp')} (TMPDIR)"
+        return f"cannot {'open' if there else 'write'}: {text}{here if error.filename is None else ''}"
     if isinstance(error, FileNotFoundError) and "temporary directory" in text:
         return f"cannot write: {text}; name one with room by TMPDIR"
     if any(words in str(error) for words in DISK_FULL):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from lm_saturation.checkpoints.patterns import files_at, match_places
 from lm_saturation.config import Experiment
@@ -146,8 +147,16 @@ def checkpoint_files(experiment: Experiment, suite: str, model: str) -> list[str
         places = match_places(definition.path.replace("{model}", model), 0)
     except InputError:  # which stops the audit of this model, and no other job
         return []
-    files = (str(file) for place in places.values() for file in files_at(place))
+    files = (str(file) for place in places.values() for file in _readable_files(place))
     return [file for file in files if trackable(file)]
+
+
+def _readable_files(place: Path) -> list[Path]:
+    """The files of a checkpoint; none if this user may not read it, which its audit says."""
+    try:
+        return files_at(place)
+    except InputError:
+        return []
 
 
 def suites_of(experiment: Experiment, *kinds: type[TrainedSuite] | type[ForeignSuite]) -> str:

@@ -98,7 +98,8 @@ def whole(step):
 def shards(first, second):
     names = [f"pytorch_model-0000{number}-of-00002.bin" for number in (1, 2)]
     parts = {name: part for name, part in zip(names, (first, second), strict=True) if part}
-    return CONFIG | parts | {"pytorch_model.bin.index.json": b"{}", "flax_model.msgpack": b"flax"}
+    index = json.dumps({"weight_map": {f"parameter {name}": name for name in names}}).encode()
+    return CONFIG | parts | {"pytorch_model.bin.index.json": index, "flax_model.msgpack": b"flax"}
 
 
 def add(hub, checkpoints, name="owner/tiny"):

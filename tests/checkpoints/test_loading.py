@@ -7,9 +7,12 @@ import os
 import pytest
 import safetensors.torch
 import torch
+from transformers import AutoModelForCausalLM, GPT2Config
 
+from lm_saturation.checkpoints.audit import audit_rows, list_on_disk
 from lm_saturation.checkpoints.loading import list_checkpoints, load_model
 from lm_saturation.checkpoints.weight_files import choose_weights, weights_in_folder
+from lm_saturation.config.suites import LocalLocation
 from lm_saturation.errors import InputError
 from tests.checkpoints.tiny import (
     CONFIGS,
@@ -81,6 +84,26 @@ def test_the_index_names_the_shards(tmp_path, shards):
     assert weights_in_folder(folder).weights == shards
     found = dict(load_model(folder, torch.float32).named_parameters())
     assert all(torch.equal(found[name], parameter) for name, parameter in model.named_parameters())
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"weight_map": []}',
+        '{"weight_map": {"a": 1}}',
+        '{"weight_map": {"a": ["b"]}}',
+        '{"a":' * 99_999,
+    ],
+)
+def test_an_index_that_is_none_names_nothing(tmp_path, index):
+    files = files_of(tiny_model("opt"), "safetensors-shards") | {SAFE_INDEX: index.encode()}
+    assert choose_weights(["config.json", SAFE_INDEX], files.get).status == "missing"
+    lacking = f"incomplete checkpoint, it lacks a {SAFE_INDEX} that names its shards"
+    assert error_of(write_files(tmp_path, files)) == f"{tmp_path}: {lacking}"
+    assert choose_weights([*files, "pytorch_model.bin"], files.get).format == "bin"  # which is whole
 
 
 def test_a_shard_that_the_index_names_is_missing(tmp_path):
@@ -225,6 +248,44 @@ def test_weights_of_another_shape_are_refused(tmp_path):
     assert error.startswith(f"{tmp_path}: ")
 
 
+@pytest.mark.parametrize("config", [b"", b"[]", b"null", b"\xff\xfe{}", b'{"a":' * 99_999])
+def test_a_configuration_that_is_none_is_named(tmp_path, config):
+    error = error_of(write_files(tmp_path, files_of(tiny_model("opt")) | {"config.json": config}))
+    assert error == f"{tmp_path}/config.json: not a JSON object, or truncated; allowed: the config.json of transformers"
+
+
+@pytest.mark.parametrize("layers", [0, 1])
+def test_a_model_of_fewer_layers_than_its_file_is_refused(tmp_path, layers):
+    """It would be measured without its last layers."""
+    files = files_of(AutoModelForCausalLM.from_config(GPT2Config(vocab_size=16, n_embd=8, n_layer=2, n_head=1)))
+    config = json.loads(files["config.json"]) | {"n_layer": layers}
+    error = error_of(write_files(tmp_path, files | {"config.json": json.dumps(config).encode()}))
+    assert error.startswith(f"{tmp_path}: model.safetensors holds ")
+    assert error.endswith(f"; its config.json says {layers} layers")
+
+
+def test_a_header_that_says_integers_is_refused(tmp_path):
+    files = files_of(tiny_model("gpt-neox"))
+    files["model.safetensors"] = files["model.safetensors"].replace(b'"F32"', b'"I32"', 1)
+    assert "the file's header says that " in error_of(write_files(tmp_path, files))
+
+
+def test_weights_under_other_names_are_said(tmp_path):
+    """As torch.compile and DistributedDataParallel name them."""
+    model = tiny_model("gpt-neox")
+    weights = {f"_orig_mod.{name}": tensor for name, tensor in weights_of(model).items()}
+    files = files_of(model) | {"model.safetensors": safetensors.torch.save(weights, {"format": "pt"})}
+    assert "; it holds _orig_mod.gpt_neox.embed_in.weight, " in error_of(write_files(tmp_path, files))
+
+
+def test_a_link_that_leads_nowhere_is_named(tmp_path):
+    folder = write_files(tmp_path / "step1", {"config.json": b"{}"})
+    (folder / "model.safetensors").symlink_to(tmp_path / "blobs" / "0")  # as in a cache that was moved
+    assert error_of(folder) == f"{folder}/model.safetensors: a link that leads nowhere"
+    place = LocalLocation(source="local", path=f"{tmp_path}/step{{step}}", single_step=None)
+    assert [row["status"] for row in audit_rows(list_on_disk(place, "m"))] == ["missing"]
+
+
 def test_empty_tensors_are_named(tmp_path):
     """As DeepSpeed's ZeRO-3 leaves them where weights were not gathered."""
     model = tiny_model("llama")
@@ -236,9 +297,18 @@ def test_empty_tensors_are_named(tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", ["adapter_model.safetensors", "consolidated.00.pth", "model.ckpt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "adapter_model.safetensors",
+        "consolidated.00.pth",
+        "model.ckpt",
+        "pytorch_model_fsdp_0/__0_0.distcp",
+        "global_step100/mp_rank_00_model_states.pt",
+    ],
+)
 def test_weights_in_another_form_are_named(tmp_path, name):
-    write_files(tmp_path, {"config.json": b"{}", name: b"-"})
+    write_files(tmp_path, {"config.json": b"{}", "rng_state_0.pth": b"-", name: b"-"})
     assert error_of(tmp_path).endswith(f"or a single .gguf file; it holds {name}, which is not read")
 
 
@@ -249,4 +319,4 @@ def test_what_is_not_whole_is_refused(tmp_path):
     write_files(tmp_path / "b", {"config.json": files["config.json"]})
     assert "lacks model.safetensors, pytorch_model.bin, shards" in error_of(tmp_path / "b")
     broken = files_of(tiny_model("opt")) | {"config.json": b"{"}
-    assert error_of(write_files(tmp_path / "c", broken)).startswith(f"{tmp_path / 'c'}: cannot be loaded from ")
+    assert error_of(write_files(tmp_path / "c", broken)).startswith(f"{tmp_path / 'c'}/config.json: not a JSON object")

@@ -154,6 +154,11 @@ def test_errors_are_one_line(path, value, message):
             {"source": "local", "path": "no.json"},
             "tokenizers.t.path is 'no.json'; there is no such file",
         ),
+        (
+            "tokenizers/t",
+            {"source": "local", "path": "src/tokenizer.model"},
+            "tokenizers.t.path is 'src/tokenizer.model', a model of SentencePiece; allowed: the tokenizer.json that ",
+        ),
         ("tokenizers/bpe-4k/corpora", ["x"], "tokenizers.bpe-4k.corpora names 'x'; allowed: "),
         ("corpora/s", SYNTHETIC, "corpora.s.rank is 11; allowed with 10 tokens: 1 to 9"),
         ("corpora/l", {"source": "local", "paths": ["no/*.txt"]}, f"corpora.l: no/*.txt: {NO_SUCH_FILE}"),

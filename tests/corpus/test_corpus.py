@@ -55,6 +55,15 @@ def test_text_is_read_up_to_the_maximum_bytes(tmp_path):
     assert write_corpus("d", [["ab"], ["cd"]], tmp_path / "d.parquet", 2)["documents"] == 1
 
 
+def test_a_piece_of_any_length_is_cut_at_the_same_places():
+    """And in one pass: copying the rest at each of 200,000 cuts would take minutes."""
+    text = "some words\nand lines " * 400_000
+    parts = list(cut_pieces([text], 40))
+    assert "".join(parts) == text
+    assert max(map(len, parts)) <= 80
+    assert parts == list(cut_pieces((text[at : at + 1000] for at in range(0, len(text), 1000)), 40))
+
+
 @given(st.lists(st.text(alphabet="ab .\n", max_size=30), max_size=8), st.integers(1, 20))
 def test_cutting_loses_nothing(pieces, longest):
     parts = list(cut_pieces(pieces, longest))

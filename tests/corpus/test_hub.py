@@ -383,6 +383,7 @@ def test_a_tokenizer_in_parts_is_put_together(hub, cache):
     hub.add("models", "owner/parts", parts)
     hub.add("models", "owner/damaged", parts | {"vocab.json": b"{"})
     hub.add("models", "owner/none", {"config.json": b"{}"})
+    hub.add("models", "owner/pieces", {"tokenizer.model": b"-"})
     code = """
 from lm_saturation.text.make_tokenizers import fetch_tokenizer
 def make(name):
@@ -390,7 +391,9 @@ def make(name):
     return tokenizer.to_str(), [file["name"] for file in record["files"]]
 print(json.dumps([answer(lambda: make(name)) for name in arguments]))
 """
-    (made, names), damaged, none = client(hub, cache, code, "owner/parts", "owner/damaged", "owner/none")
+    (made, names), damaged, none, pieces = client(
+        hub, cache, code, "owner/parts", "owner/damaged", "owner/none", "owner/pieces"
+    )
     tokenizer = Tokenizer.from_str(made)
     assert tokenizer.encode("the th", add_special_tokens=False).tokens == ["the", "Ġ", "th"]
     assert tokenizer.get_vocab() == vocabulary
@@ -398,6 +401,9 @@ print(json.dumps([answer(lambda: make(name)) for name in arguments]))
     assert not hub.requests("GET", "run.py")
     assert damaged.startswith("error: owner/damaged: no tokenizer can be built from vocab.json, merges.txt, ")
     assert none.startswith("error: owner/none: there is no file tokenizer.json in it at ")
+    assert pieces.startswith(
+        "error: owner/pieces: tokenizer.model is a model of SentencePiece; allowed: the tokenizer."
+    )
 
 
 def test_the_rules_from_hub_to_tokens(hub, cache, project, tmp_path):

@@ -49,6 +49,13 @@ def test_truncated_archive_is_named(tmp_path, kind, compression):
         read(path)
 
 
+@pytest.mark.parametrize("kind", ["txt.gz", "jsonl.zst", "parquet.gz"])
+def test_an_archive_of_no_bytes_is_not_an_empty_text(tmp_path, kind):
+    (tmp_path / f"a.{kind}").touch()
+    with pytest.raises(InputError, match=rf"a\.{kind}: 0 bytes, which no file of (gzip|zstd) has; was it cut short\?$"):
+        read(tmp_path / f"a.{kind}")
+
+
 def test_a_zstd_window_that_is_too_large_is_said(tmp_path):
     path = tmp_path / "a.txt.zst"
     for window, read_as in ((27, ["text"]), (28, None)):
@@ -86,6 +93,24 @@ def test_characters_and_line_ends_across_chunks(tmp_path, monkeypatch):
     path.write_bytes("ä𝔘\r\n\r\nßé\r\n\r\nx".encode())
     assert read(path) == ["ä𝔘\r\n\r\nßé\r\n\r\nx"]
     assert read(path, documents="paragraph") == ["ä𝔘", "ßé", "x"]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 5, 1 << 20])
+@pytest.mark.parametrize(("documents", "separator"), [("line", "\n"), ("paragraph", "\n\n")])
+def test_documents_do_not_depend_on_chunks(tmp_path, monkeypatch, documents, separator, chunk):
+    monkeypatch.setattr("lm_saturation.text.local_files.CHUNK", chunk)
+    text = "a\r\n\r\nb\n\n\nzwölf\r\n\nc\r\n\n\n\r"
+    (tmp_path / "a.txt").write_bytes(text.encode())
+    assert read(tmp_path / "a.txt", documents=documents) == text.replace("\r\n", "\n").split(separator)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "txt"])
+def test_a_file_of_one_long_line(tmp_path, monkeypatch, kind):
+    """In 200,000 chunks: copying what has come at each would take minutes."""
+    monkeypatch.setattr("lm_saturation.text.local_files.CHUNK", 64)
+    text = "a long line " * 1_000_000
+    (tmp_path / f"a.{kind}").write_text(json.dumps({"text": text}) if kind == "jsonl" else text)
+    assert read(tmp_path / f"a.{kind}", documents="line") == [text]
 
 
 def test_other_encodings(tmp_path):

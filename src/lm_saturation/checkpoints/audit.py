@@ -20,11 +20,14 @@ from lm_saturation.checkpoints.weight_files import (
     combined_sha256,
     describe_steps,
     other_weights,
+    paths_in,
     weights_at,
 )
 from lm_saturation.config.suites import AnyLocation, HubLocation, LocalLocation
+from lm_saturation.errors import InputError
 from lm_saturation.io.hub import Content, file_digest, list_files, list_revisions
 from lm_saturation.io.logs import log, progress
+from lm_saturation.io.reading import unreadable_named
 
 REQUESTS = 4  # at a time
 
@@ -102,10 +105,16 @@ def list_on_disk(location: LocalLocation, model: str) -> list[Checkpoint]:
 
 
 def _checkpoint_on_disk(step: int, place: Path) -> Checkpoint:
-    files, folder = weights_at(place), folder_of(place)
-    _log_other_weights(files, [path.name for path in folder.iterdir()], place)
-    paths = [folder / name for name in files.weights]
-    contents = [Content(path.stat().st_size, "sha256", file_digest(path, "sha256")) for path in paths]
+    """A checkpoint; one that this user may not read is missing."""
+    try:
+        with unreadable_named(place):
+            files, folder = weights_at(place), folder_of(place)
+            _log_other_weights(files, [path.relative_to(folder).as_posix() for path in paths_in(folder)], place)
+            paths = [folder / name for name in files.weights]
+            contents = [Content(path.stat().st_size, "sha256", file_digest(path, "sha256")) for path in paths]
+    except InputError as error:
+        log.warning(str(error))
+        files, contents = WeightFiles("none", [], [], []), []
     return Checkpoint(step, str(place), "", files, contents)
 
 

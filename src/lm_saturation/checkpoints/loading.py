@@ -4,15 +4,17 @@ for step, folder in list_checkpoints(span_folder):
     model = load_model(folder, torch.float32, "cpu")
 """
 
+import json
 import pickle
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from lm_saturation.checkpoints.patterns import folder_of
-from lm_saturation.checkpoints.weight_files import FORMS, WeightFiles, other_weights, weights_at
+from lm_saturation.checkpoints.weight_files import CONFIG, FORMS, WeightFiles, other_weights, paths_in, weights_at
 from lm_saturation.errors import InputError
 from lm_saturation.io.gguf_file import quantisation
 from lm_saturation.io.logs import ProgressBar, log, redirect_log
@@ -38,16 +40,19 @@ def load_model(place: str | Path, dtype: torch.dtype, device: str = "cpu") -> An
     folder, files = folder_of(place), weights_at(place)
     if files.status != "ok":
         absent = ", ".join(files.absent) or FORMS
-        others = other_weights([file.name for file in folder.iterdir()])
+        others = other_weights([file.relative_to(folder).as_posix() for file in paths_in(folder)])
         held = f"; it holds {', '.join(others[:SHOWN])}, which is not read" if others else ""
         raise InputError(f"{folder}: incomplete checkpoint, it lacks {absent}{held}")
+    integers: set[str] = set()
+    if files.format != "gguf":
+        _check_config(folder / CONFIG)
     if files.format == "safetensors":
-        for name in files.weights:
-            _check_header(folder / name)
+        integers = {name for file in files.weights for name in _integer_tensors(folder / file)}
     if types := quantisation_of(place):
         log.info("%s: quantised weights (%s), dequantised", folder, types)
     model = _read_model(folder, files, dtype)
     _check_finite(model, folder)
+    _check_types(model, integers, folder)
     return model.to(device)
 
 
@@ -74,13 +79,27 @@ def handle_bad_checkpoints(bad: list[str], good: int, policy: str) -> None:
         raise InputError(f"{bad[0]}{more}; with bad_checkpoints: skip they are left out")
 
 
-def _check_header(path: Path) -> None:
-    """Raise InputError if the file's header cannot be read, or names more bytes than there are."""
+def _check_config(path: Path) -> None:
+    """Raise InputError if a config.json is no JSON object, which transformers says in words of its own code."""
+    try:
+        config = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: not a JSON object, or truncated; allowed: the config.json of transformers")
+
+
+def _integer_tensors(path: Path) -> list[str]:
+    """The tensors of a safetensors file that its header says are integers.
+
+    Raises InputError if the header cannot be read, or names more bytes than there are.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="pt"):
-            pass
+        with safe_open(path, framework="pt") as file:
+            types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+            return [name for name in types if types[name].startswith(("I", "U", "BOOL"))]
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a safetensors file, or truncated ({_one_line(error)})") from error
 
@@ -100,10 +119,31 @@ def _read_model(folder: Path, files: WeightFiles, dtype: torch.dtype) -> Any:
         shapes = f"of shape {tuple(found)}, the architecture's is {tuple(expected)}"
         raise InputError(f"{folder}: {_shown_files(files)} holds {key} {shapes}{empty}")
     if lacking := sorted(info["missing_keys"]):
-        raise InputError(f"{folder}: {_shown_files(files)} holds no weights for {_shown(lacking)}")
+        others = f"; it holds {_shown(info['unexpected_keys'])}" if info["unexpected_keys"] else ""
+        raise InputError(f"{folder}: {_shown_files(files)} holds no weights for {_shown(lacking)}{others}")
+    if beyond := _layers_beyond(model, info["unexpected_keys"]):
+        layers = getattr(model.config.get_text_config(), "num_hidden_layers", "fewer")
+        raise InputError(
+            f"{folder}: {_shown_files(files)} holds {_shown(beyond)}; its config.json says {layers} layers"
+        )
     if info["unexpected_keys"]:
         log.warning("%s: weights that the architecture has no place for: %s", folder, _shown(info["unexpected_keys"]))
     return model.eval()
+
+
+def _layers_beyond(model: torch.nn.Module, names: Iterable[str]) -> list[str]:
+    """Those of these weights that belong to layers after the last one that the model has."""
+    lists = {
+        f".{name}": len(module) for name, module in model.named_modules() if isinstance(module, torch.nn.ModuleList)
+    }
+
+    def is_beyond(name: str) -> bool:
+        numbered = re.match(r"(.*?)\.(\d+)\.", name)
+        return numbered is not None and any(
+            place.endswith(f".{numbered[1]}") and int(numbered[2]) >= length for place, length in lists.items()
+        )
+
+    return [name for name in names if is_beyond(name)]
 
 
 def _from_pretrained(folder: Path, files: WeightFiles, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
@@ -128,6 +168,15 @@ def _check_finite(model: torch.nn.Module, folder: Path) -> None:
     for name, parameter in model.named_parameters():
         if parameter.numel() and not all(torch.isfinite(bound) for bound in torch.aminmax(parameter.detach())):
             raise InputError(f"{folder}: the parameter {name} holds values that are not finite in {parameter.dtype}")
+
+
+def _check_types(model: Any, integers: set[str], folder: Path) -> None:
+    """Raise InputError if a parameter was read from integers that no quantisation explains: the header is wrong."""
+    if getattr(model.config, "quantization_config", None) is not None:
+        return
+    for name, parameter in model.named_parameters():
+        if name in integers and parameter.is_floating_point():
+            raise InputError(f"{folder}: the file's header says that {name} holds integers, which are no weights")
 
 
 def _redirect_transformers_log() -> None:
@@ -155,6 +204,8 @@ def _reason(error: BaseException) -> str:
     """The error in one line; PyTorch's own message on a pickle advises to read it without protection."""
     if isinstance(error, pickle.UnpicklingError):
         return "it is damaged, or holds something else than tensors, which is never run"
+    if isinstance(error, EOFError):
+        return "it is empty, or truncated"
     return _one_line(error)
 
 

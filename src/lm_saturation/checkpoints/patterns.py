@@ -10,6 +10,7 @@ from lm_saturation.config.steps import MARK
 from lm_saturation.errors import InputError
 from lm_saturation.io.gguf_file import SUFFIX as GGUF
 from lm_saturation.io.names import printable
+from lm_saturation.io.reading import unreadable_named
 
 SHOWN = 3  # names that a message gives as examples
 
@@ -58,8 +59,13 @@ def no_match_error(pattern: str, names: Sequence[str], where: str) -> InputError
 def match_places(pattern: str, single_step: int | None) -> dict[int, Path]:
     """The folders and GGUF files on disk that match the pattern, by step and in order of steps.
 
-    Raises InputError as `match_steps`, and if one's name is not UTF-8.
+    Raises InputError as `match_steps`, and if one's name is not UTF-8 or a folder cannot be read.
     """
+    with unreadable_named(pattern):
+        return _match_places(pattern, single_step)
+
+
+def _match_places(pattern: str, single_step: int | None) -> dict[int, Path]:
     if pattern.startswith("~"):
         pattern = str(Path(pattern).expanduser())
     parts = ("*" if part in (MARK, "*") else glob.escape(part) for part in _split(pattern))

@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from lm_saturation.errors import InputError
 from lm_saturation.io.gguf_file import SUFFIX as GGUF
 from lm_saturation.io.hub import Content
+from lm_saturation.io.reading import unreadable_named
 
 CONFIG = "config.json"
 FORMS = "model.safetensors, pytorch_model.bin, shards of them or a single .gguf file"
 STEMS = {"safetensors": ("model", "safetensors"), "bin": ("pytorch_model", "bin")}  # by format: name and suffix
-OTHER_FORMS = re.compile(r"^adapter_model\.|\.(pth|gguf|ckpt|distcp|msgpack|h5)$")
+SUFFIXES = {".safetensors", ".bin", ".json", GGUF}
+OTHER_FORMS = re.compile(
+    r"(?!.*rng_state)(adapter_model\..+|.+\.(pth|gguf|ckpt|distcp|msgpack|h5)|.+_model_states\.pt)"
+)
 SHOWN = 12  # steps named in a line
 
 
@@ -56,20 +61,38 @@ def choose_weights(names: Collection[str], read: Callable[[str], bytes]) -> Weig
 
 
 def weights_at(place: Path) -> WeightFiles:
-    """The weight files of a checkpoint on disk: a GGUF file, or a folder, where an index may name shards below."""
-    return WeightFiles("gguf", [place.name], [], []) if place.is_file() else weights_in_folder(place)
+    """The weight files of a checkpoint on disk: a GGUF file, or a folder, where an index may name shards below.
+
+    Raises InputError if this user may not read the folder, or one of its files is a link that leads nowhere.
+    """
+    with unreadable_named(place):
+        return WeightFiles("gguf", [place.name], [], []) if place.is_file() else weights_in_folder(place)
 
 
 def weights_in_folder(folder: Path) -> WeightFiles:
-    """The weight files in a folder; an index may name shards in folders below."""
-    paths = [*folder.iterdir(), *folder.glob("*/*")]
+    """The weight files in a folder; an index may name shards in folders below.
+
+    Raises InputError if one of its files is a link that leads nowhere.
+    """
+    paths = paths_in(folder)
+    for path in paths:
+        if path.suffix in SUFFIXES and path.is_symlink() and not path.exists():  # as caches that were moved leave them
+            raise InputError(f"{path}: a link that leads nowhere")
     names = [path.relative_to(folder).as_posix() for path in paths if path.is_file()]
     return choose_weights(names, lambda name: (folder / name).read_bytes())
 
 
+def paths_in(folder: Path) -> list[Path]:
+    """What is in a folder and in those in it, where an index may name shards and processes put their parts."""
+    return [*folder.iterdir(), *folder.glob("*/*")]
+
+
 def other_weights(names: Iterable[str]) -> list[str]:
-    """The files that hold weights in forms that are not read: adapters, Meta's and PyTorch's own, other frameworks'."""
-    return sorted(name for name in names if OTHER_FORMS.search(name))
+    """The files that hold weights in forms that are not read.
+
+    These are adapters, Meta's and PyTorch's own (also split over processes), DeepSpeed's and other frameworks'.
+    """
+    return sorted(name for name in names if OTHER_FORMS.fullmatch(name))
 
 
 def _layouts(kind: str, names: Collection[str], read: Callable[[str], bytes]) -> Iterator[WeightFiles]:
@@ -78,9 +101,11 @@ def _layouts(kind: str, names: Collection[str], read: Callable[[str], bytes]) ->
     index = f"{stem}.{suffix}.index.json"
     if f"{stem}.{suffix}" in names:
         yield _layout(kind, [f"{stem}.{suffix}"], [CONFIG], names)
-    if index in names and (shards := shards_of_index(read(index))):
-        yield _layout(kind, shards, [CONFIG, index], names)
-        return
+    if index in names:
+        if shards := shards_of_index(read(index)):
+            yield _layout(kind, shards, [CONFIG, index], names)
+            return
+        names, index = set(names) - {index}, f"a {index} that names its shards"
     numbered = [re.fullmatch(rf"{stem}-(\d+)-of-(\d+)\.{suffix}", name) for name in names]
     for total in sorted({shard[2] for shard in numbered if shard}):  # to say what is absent
         digits = len(total)
@@ -98,9 +123,10 @@ def _gguf_layout(names: Collection[str]) -> Iterator[WeightFiles]:
 def shards_of_index(index: bytes) -> list[str]:
     """The files that an index says hold the parameters, by name; none if it cannot be read."""
     try:
-        return sorted(set(json.loads(index)["weight_map"].values()))
-    except (ValueError, LookupError, TypeError, AttributeError):
+        files = sorted(set(json.loads(index)["weight_map"].values()))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return []
+    return files if all(isinstance(file, str) for file in files) else []
 
 
 def _layout(kind: str, weights: list[str], others: list[str], names: Collection[str]) -> WeightFiles:

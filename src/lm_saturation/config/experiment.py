@@ -20,6 +20,7 @@ from lm_saturation.config.scaling import ScalingConfig
 from lm_saturation.config.suites import AnySuite, CheckpointsConfig, Control, HubSuite, Suite, TrainedSuite
 from lm_saturation.config.tied import TiedConfig
 from lm_saturation.errors import InputError
+from lm_saturation.io.reading import unreadable_named
 from lm_saturation.options import Folder, Kind, Name, Section, option, refused, suggestion
 from lm_saturation.text.sources import SOURCES, CorpusSource
 from lm_saturation.text.sources.tokenizers import TOKENIZER_SOURCES, TokenizerSource
@@ -213,8 +214,9 @@ class Experiment(Section):
                 _at(f"{section}.{name}", source.check)
         for key, exists in (("storycloze", Path.is_file), ("pythia_checkout", Path.is_dir)):
             path = getattr(self.abilities, key)
-            if path is not None and not exists(Path(path)):
-                raise InputError(f"abilities.{key} is {path!r}; there is nothing of that name")
+            with unreadable_named(f"abilities.{key}"):
+                if path is not None and not exists(Path(path)):
+                    raise InputError(f"abilities.{key} is {path!r}; there is nothing of that name")
 
 
 def control_of(suite: Suite) -> Control | None:
@@ -224,7 +226,8 @@ def control_of(suite: Suite) -> Control | None:
 
 def _at(key: str, check: Callable[[], None]) -> None:
     try:
-        check()
+        with unreadable_named(key):
+            check()
     except (InputError, ValueError) as error:
         message = str(error)
         raise InputError(f"{key}{'' if message.startswith('.') else ': '}{message}") from error

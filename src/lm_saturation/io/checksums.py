@@ -20,7 +20,7 @@ TIMESTAMP = ".snakemake_timestamp"  # which Snakemake puts into a folder when th
 
 def write_checksums(paths: Any) -> None:
     """Write the checksums of the files among a job's outputs, but not of large ones and not of folders."""
-    for path in filter(Path.is_file, _flat(paths)):
+    for path in filter(Path.is_file, flat_paths(paths)):
         if path.stat().st_size <= MAXIMUM_BYTES:
             write_checksum(path)
         else:
@@ -40,7 +40,7 @@ def write_checksum(path: Path) -> None:
 
 def verify_checksums(paths: Any) -> None:
     """Raise InputError if one of a job's inputs is not as it was written. Inputs without a checksum pass."""
-    for path in _flat(paths):
+    for path in flat_paths(paths):
         checksum_file = _checksum_file(path)
         if checksum_file.is_file() and path.exists() and _read_checksum(checksum_file) != _sha256(path):
             raise InputError(f"{path}: its sha256 is not the one it was written with; delete it and run again")
@@ -55,13 +55,13 @@ def _read_checksum(checksum_file: Path) -> str:
     return checksum_file.read_text(encoding="utf-8").partition(" ")[0]
 
 
-def _flat(paths: Any) -> Iterator[Path]:
+def flat_paths(paths: Any) -> Iterator[Path]:
     """Every path among paths and lists of paths."""
     if isinstance(paths, str | Path):
         yield Path(paths)
     elif isinstance(paths, Iterable):
         for part in paths:
-            yield from _flat(part)
+            yield from flat_paths(part)
 
 
 def _sha256(path: Path) -> str:

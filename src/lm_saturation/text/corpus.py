@@ -26,13 +26,15 @@ def cut_pieces(pieces: Iterable[str], longest: int = PIECE) -> Iterator[str]:
     rest = ""
     for piece in pieces:
         rest += piece
-        while len(rest) > longest:
-            match = SAFE_CUT.search(rest, longest, 2 * longest + 1)
-            if match is None and len(rest) <= 2 * longest:
+        begin = 0  # the rest is cut once a piece, not once a cut: a piece may be a whole document
+        while len(rest) - begin > longest:
+            match = SAFE_CUT.search(rest, begin + longest, begin + 2 * longest + 1)
+            if match is None and len(rest) - begin <= 2 * longest:
                 break  # no safe place yet: wait for more text
-            end = match.end() if match else longest
-            yield rest[:end]
-            rest = rest[end:]
+            end = match.end() if match else begin + longest
+            yield rest[begin:end]
+            begin = end
+        rest = rest[begin:]
     if rest:
         yield rest
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from lm_saturation.errors import InputError
+from lm_saturation.io.reading import unreadable_named
 
 FORMATS = (".txt", ".md", ".rst", ".py", ".jsonl", ".parquet")
 COMPRESSIONS = {"": None, ".gz": "gzip", ".zst": "zstd"}  # by suffix, in capitals or not: their names in PyArrow
@@ -21,18 +22,36 @@ def find_files(paths: Iterable[str]) -> list[str]:
     """The files that `paths` name, sorted, each once: files, folders with all below them but hidden files, globs.
 
     Links are followed. Raises InputError if a path names nothing, or a file of another kind, or if a folder cannot be
-    read or a link leads nowhere: no text is left out without a word.
+    read, also one that a glob passes through, or a link leads nowhere: no text is left out without a word.
     """
     all_files: set[str] = set()
     for path in map(os.path.expanduser, paths):
-        matches = [path] if Path(path).exists() else glob.glob(path, recursive=True)
-        if not matches:
-            raise InputError(f"{path}: no such file or folder, and as a glob it matches nothing")
-        files = [file for match in matches for file in _files_of(Path(match), named=match == path)]
-        if not files:
-            raise InputError(f"{path}: no file in it of a kind that can be read; allowed: {_allowed()}")
-        all_files.update(files)
+        with unreadable_named(path):
+            all_files.update(_files_named(path))
     return sorted(all_files)
+
+
+def _files_named(path: str) -> list[str]:
+    matches = [path] if Path(path).exists() else _matches(path)
+    if not matches:
+        raise InputError(f"{path}: no such file or folder, and as a glob it matches nothing")
+    files = [file for match in matches for file in _files_of(Path(match), named=match == path)]
+    if not files:
+        raise InputError(f"{path}: no file in it of a kind that can be read; allowed: {_allowed()}")
+    return files
+
+
+def _matches(pattern: str) -> list[str]:
+    """The paths that match a glob. Raises PermissionError for a closed folder, which glob leaves out without a word."""
+    parts = Path(pattern).parts
+    for place, part in enumerate(parts):
+        below = parts[: place + 1] if part == "**" else parts[:place]
+        for folder in glob.glob(f"{Path(*below)}/", recursive=True) if below else ():
+            if glob.has_magic(part):
+                os.scandir(folder).close()
+            else:
+                Path(folder, part).exists()  # raises, too
+    return glob.glob(pattern, recursive=True)
 
 
 def _files_of(path: Path, *, named: bool) -> list[str]:
@@ -54,7 +73,7 @@ def _files_below(top: Path) -> list[str]:
     """The files in a folder and in all below it, each folder once, so that links cannot lead round for ever."""
 
     def unreadable(error: OSError) -> None:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
+        raise error
 
     files: list[str] = []
     seen: set[tuple[int, int]] = set()  # device and number of folders
@@ -110,10 +129,14 @@ def _chunks(name: str) -> Iterator[bytes]:
     """The file's bytes, decompressed, in chunks."""
     import pyarrow as pa  # here, because the workflow imports this file each time it is parsed
 
+    compression = COMPRESSIONS[_compression(Path(name))]
+    with unreadable_named(name):
+        if compression and not Path(name).stat().st_size:  # PyArrow takes it for an empty text
+            raise InputError(f"{name}: 0 bytes, which no file of {compression} has; was it cut short?")
     try:
         with (
             _opened(name) as file,  # PyArrow opens no name that is not UTF-8
-            pa.input_stream(file, compression=COMPRESSIONS[_compression(Path(name))]) as stream,
+            pa.input_stream(file, compression=compression) as stream,
         ):
             while chunk := stream.read(CHUNK):
                 yield chunk
@@ -153,20 +176,37 @@ def _decode(name: str, decoder: Any, chunk: bytes, position: int, *, final: bool
 
 
 def _split(pieces: Iterable[str], separator: str) -> Iterator[Iterable[str]]:
-    """Cut a stream of text at each separator."""
-    rest = ""
-    for piece in pieces:
-        *complete, rest = (rest + piece).replace("\r\n", "\n").split(separator)
+    """Cut a stream of text at each separator, in a time that does not grow with the square of the longest part."""
+    parts: list[str] = []
+    for piece in filter(None, _new_lines(pieces)):
+        if parts and separator not in parts[-1][1 - len(separator) :] + piece:
+            parts.append(piece)
+            continue
+        *complete, rest = "".join([*parts, piece]).split(separator)
         yield from ([text] for text in complete)
-    yield [rest]
+        parts = [rest]
+    yield parts
+
+
+def _new_lines(pieces: Iterable[str]) -> Iterator[str]:
+    """The text with Unix line ends; the two characters of another may be in two pieces."""
+    held = ""
+    for piece in pieces:
+        text = held + piece
+        held = "\r" if text.endswith("\r") else ""
+        yield text.removesuffix("\r").replace("\r\n", "\n")
+    yield held
 
 
 def _lines(name: str) -> Iterator[bytes]:
-    rest = b""
+    parts: list[bytes] = []  # of a line, which may be as long as the file
     for chunk in _chunks(name):
-        *complete, rest = (rest + chunk).split(b"\n")
-        yield from complete
-    yield rest
+        first, *others = chunk.split(b"\n")
+        parts.append(first)
+        for other in others:
+            yield b"".join(parts)
+            parts = [other]
+    yield b"".join(parts)
 
 
 def _json_lines(name: str, text_column: str) -> Iterator[Iterable[str]]:

@@ -11,6 +11,7 @@ from lm_saturation.io.gguf_file import SUFFIX as GGUF
 from lm_saturation.io.hub import Repository, list_files, open_repository
 from lm_saturation.io.logs import log, redirect_log
 from lm_saturation.io.tables import read_parts
+from lm_saturation.text.sources.tokenizers import SENTENCEPIECE, TO_CONVERT
 from lm_saturation.text.tokenizers import load_tokenizer
 
 UNKNOWN = "[UNK]"
@@ -56,6 +57,9 @@ def fetch_tokenizer(name: str, revision: str, file: str) -> tuple[Tokenizer, dic
     _, names = list_files(name, "model", repository.commit) or (None, {})
     if file == TOKENIZER_FILE and TOKENIZER_FILE not in names and set(PARTS) <= set(names):
         return _convert(repository, [part for part in [*PARTS, *SETTINGS] if part in names])
+    if file == TOKENIZER_FILE and TOKENIZER_FILE not in names:
+        for name_of_model in (part for part in names if part.endswith(SENTENCEPIECE)):
+            raise InputError(f"{name}: {name_of_model} is {TO_CONVERT}; use that as source: local")
     path, file_record = repository.fetch(file)
     return read_tokenizer(path), {"commit": repository.commit, "file": file_record}
 

@@ -12,6 +12,12 @@ from lm_saturation.options import Names, Repository, Revision, Section, Text, op
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+SENTENCEPIECE = ".model"  # the suffix of its files
+TO_CONVERT = (
+    "a model of SentencePiece; allowed: the tokenizer.json that transformers makes of it, "
+    "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(OTHER)"
+)
+
 Made = tuple["Tokenizer", dict[str, Any]]  # and what its record says of where it comes from
 
 
@@ -71,6 +77,8 @@ class LocalTokenizer(TokenizerSource):
         """Raise InputError if there is no such file."""
         if Path(self.path).expanduser().is_dir():
             raise InputError(f".path is {self.path!r}, a folder; allowed: the tokenizer.json or .gguf file in it")
+        if self.path.endswith(SENTENCEPIECE):
+            raise InputError(f".path is {self.path!r}, {TO_CONVERT}")
         if not Path(self.path).expanduser().is_file():
             raise InputError(f".path is {self.path!r}; there is no such file")
 
