@@ -40,7 +40,8 @@ def _pairs(losses: pd.DataFrame) -> Iterator[Row]:
             against = (reference, head) if compared == PRECISION else (precision, reference)
             if against in losses.columns and against != (precision, head):
                 differences = (losses[precision, head] - losses[against]).dropna().to_numpy(float)
-                yield {"compared": compared, "precision": precision, "head": head, **_interval(differences)}
+                if len(differences):  # a seed that both have
+                    yield {"compared": compared, "precision": precision, "head": head, **_interval(differences)}
 
 
 def _interval(differences: NDArray[np.float64]) -> Row:
