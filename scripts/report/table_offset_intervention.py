@@ -1,4 +1,4 @@
-"""Rule `table_offset_intervention`: what softmax does not see, produced and removed, in numbers, and in training."""
+"""Rule `table_offset_intervention`: what softmax does not see, produced and removed, in numbers."""
 
 from typing import TYPE_CHECKING
 
@@ -14,5 +14,3 @@ if __name__ == "__main__":
         rows = read_frames("offset_intervention", snakemake.input.interventions)
         table = table_offset_intervention(rows)
         write_csv("table_offset_intervention", snakemake.output.offset_intervention, table)
-        trainings = read_frames("offset_training", snakemake.input.trainings)
-        write_csv("offset_training", snakemake.output.offset_training, trainings)

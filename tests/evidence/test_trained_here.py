@@ -69,7 +69,7 @@ def test_the_shipped_table_is_one_of_the_default_run():
     assert list(table) == COLUMNS
     ends = table[table.loss_increase.notna()]
     assert {*(ends.suite + "/" + ends.model)} == {
-        *(f"mini/d{width}" for width in (8, 16, 32, 48, 64)), "control-positive/d16", "control-negative/d16"
+        *(f"mini/d{width}" for width in (8, 16, 24, 32, 64)), "control-positive/d16", "control-negative/d16"
     }  # fmt: skip
     assert (ends.step == ends.suite.map({"mini": 1200}).fillna(200)).all()
     assert table[READINGS].notna().all(axis=None)

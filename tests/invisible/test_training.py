@@ -86,7 +86,7 @@ def test_the_rule_trains_the_grid(tmp_path, run_script):
     wildcards = {"suite": "s", "model": "m"}
     run_script("causes/offset_training.py", input=files, output=[path], params=params, wildcards=wildcards)
     rows = read_table("offset_training", path).to_pandas()
-    assert rows.groupby(["precision", "head"], observed=True).size().tolist() == [1] * 6
+    assert rows.groupby(["precision", "head"], observed=True).size().tolist() == [1] * 8
     assert (rows.seed == 3).all()
     centred = pd.Series(rows.singular_entropy - rows.singular_entropy_centred)[rows["head"] == "centred"]
     assert centred.abs().max() < 1e-6

@@ -16,6 +16,7 @@ SEEDS = (f"{RUN} --configfile config/polypythias.yaml", "on a GPU")
 LONG = (f"{RUN} --configfile config/mini-long.yaml", "days on two cores")
 SMOLLM2 = (f"{RUN} --configfile config/smollm2-hub.yaml", "on a GPU")
 REAL_WEIGHTS = ("make real", "about 20 minutes on two cores")
+HALVES = (f"{RUN} --configfile config/half-precision.yaml", "about 15 minutes on a core")
 OWN_SUITE = (f"{RUN} --configfile config/own_suite.yaml", "with your own suite and these tasks in it")
 OWN_SUITES = (f"{RUN} --configfile config/own_suite.yaml", "with two suites of your own in it")
 OWN_TEXT = (f"{RUN} --configfile config/own_text.yaml", "with your own text in it")
@@ -88,6 +89,10 @@ TIED_LONG = Need(
 PUBLISHED_MODEL = Need("The numbers of a published model, which every configuration reads", (REAL_WEIGHTS,))
 INTERMEDIATE_CHECKPOINTS = Need("Ten checkpoints or more of the training of a published model", (SMOLLM2,))
 LOGIT_RANKS = Need("Languages of known logit rank (causes.languages)", (DEFAULT,))
+HALF_PRECISION = Need(
+    "Small models trained in float32 and in half precision with two seeds or more (causes.training.models)", (HALVES,)
+)
+SHIPPED_TRAININGS = Need("Trainings that are shipped, which every configuration reads", (DEFAULT,))
 REAL_TEXT = Need("At least 50,000 5-grams of real text", (DEFAULT, OWN_TEXT, PAPER))
 
 

@@ -80,7 +80,7 @@ class InterventionConfig(InterventionOptions):
 
 
 TrainedPrecision = Literal["float32", "bfloat16_logits", "float16_logits", "bfloat16", "float16"]
-HeadKind = Literal["plain", "centred", "z_loss"]
+HeadKind = Literal["plain", "centred", "z_loss", "coupled"]
 ModelOfSuite = Annotated[str, Field(pattern=r"^[^/]+/[^/]+$"), allowed("SUITE/MODEL, of a suite that is trained here")]
 
 
@@ -92,7 +92,8 @@ class OffsetTrainingOptions(Section):
         "of logits alone or of all matrix products: float32, bfloat16_logits, float16_logits, bfloat16 or float16",
     )
     heads: Annotated[list[HeadKind], Different("heads")] = option(
-        ["plain", "centred", "z_loss"], "plain, centred (its mean row removed after each update) or z_loss"
+        ["plain", "centred", "z_loss", "coupled"],
+        "plain, centred (its mean row removed after each update), z_loss or coupled (its rows share one second moment)",
     )
     seeds: Seeds = option([0, 1, 2], "seeds of weights and text order; one training each per precision and head")
     steps: Count = option(1200, "updates of a training; from 1")

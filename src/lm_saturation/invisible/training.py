@@ -5,7 +5,8 @@ before their product, and the logits after it. `bfloat16` and `float16`: the tru
 Gradients are scaled by the tokens of a batch while they pass through halves, as mixed precision is trained.
 
 A `centred` head loses its mean row after each update (arXiv 2601.02031); `z_loss` adds the mean of (log Z)² to the loss
-(arXiv 2204.02311), which holds the offset at 0 as far as it is log Z; `plain` is Pythia's.
+(arXiv 2204.02311), which holds the offset at 0 as far as it is log Z; rows of a `coupled` head share one second moment
+(arXiv 2502.08441); `plain` is Pythia's.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from lm_saturation.config.causes import HeadKind, OffsetTrainingOptions, Trained
 from lm_saturation.config.metrics import HeldOut
 from lm_saturation.config.suites import TrainedModel, TrainingOptions
 from lm_saturation.inference.trunk import trunk_states
+from lm_saturation.invisible.coupled_moments import couple_rows
 from lm_saturation.invisible.forms import HALVES
 from lm_saturation.invisible.measured import losses_of, shape_row
 from lm_saturation.invisible.readout import Readout
@@ -73,6 +75,8 @@ def train_with(
 ) -> int:
     """Train a model in place by Pythia's recipe; returns how many updates a gradient that was not finite left out."""
     optimizer, skipped = make_optimizer(model.train()), 0
+    if kind == "coupled":
+        couple_rows(optimizer, model.lm_head.weight)
     scale = float(sampler.batch_size * sampler.length)
     hooks = [parameter.register_hook(lambda gradient: gradient / scale) for parameter in model.parameters()]
     for step in range(options.steps):
@@ -95,10 +99,19 @@ def variant_loss(model: GPTNeoXForCausalLM, batch: Tensor, precision: TrainedPre
     trunk_half = half is not None and not precision.endswith(LOGITS)
     with torch.autocast("cpu", half) if trunk_half else nullcontext():
         states = model.gpt_neox(batch[:, :-1], use_cache=False).last_hidden_state.flatten(0, 1)
-    logits = states.to(half) @ model.lm_head.weight.to(half).T if half else states @ model.lm_head.weight.T
-    logits = logits.float()
+    logits = _logits(states, model.lm_head.weight, half)
     loss = cross_entropy(logits, batch[:, 1:].flatten())
     return loss + z_loss * logits.logsumexp(1).square().mean() if z_loss else loss
+
+
+def _logits(states: Tensor, head: Tensor, half: torch.dtype | None) -> Tensor:
+    """(n, V) logits of states (n, d), in float32. Products of halves are summed in float32, and rounded once."""
+    if half is None:
+        return states @ head.T
+    states, head = states.to(half), head.to(half)
+    if half == torch.float16:  # a CPU multiplies these in float32 several times as fast, and exactly
+        return (states.float() @ head.float().T).to(half).float()
+    return (states @ head.T).float()
 
 
 @torch.no_grad()

@@ -4,8 +4,9 @@ from typing import Any
 
 from lm_saturation.config import Experiment
 from lm_saturation.report.cells import Column, View, digits, words
+from lm_saturation_workflow.catalogue import half_precision
 from lm_saturation_workflow.catalogue.base import Figure, Files, Section, Table, TableRule, table_file
-from lm_saturation_workflow.paths import intervention_tables, ngram_tables, offset_training_tables, softmax_rank_tables
+from lm_saturation_workflow.paths import intervention_tables, ngram_tables, softmax_rank_tables
 
 
 def _inputs(experiment: Experiment) -> Files:
@@ -91,27 +92,6 @@ INVISIBLE_VIEW = View(
     "arithmetic; loud, with u along the mean state. Canonical: the same for all that softmax takes for alike. "
     "Moved and cut are seen.",
 )
-TRAINING_VIEW = View(
-    "offset_training",
-    "Trained in half precision",
-    (
-        words("suite"),
-        words("model"),
-        digits("seed", "seed"),
-        words("precision"),
-        words("head"),
-        digits("loss (nats)", "loss_nats", ".3f"),
-        digits("rounding to bfloat16", "bfloat16_cost"),
-        digits("float16", "float16_cost"),
-        digits("offset of logits", "logit_offset"),
-        digits("their spread", "logit_spread"),
-        digits("singular entropy", "singular_entropy", ".2f"),
-        digits("centred", "singular_entropy_centred", ".2f"),
-        digits("mean cosine", "anisotropy", ".2f"),
-        digits("updates left out", "skipped_updates"),
-    ),
-)
-
 FIGURES = (
     Figure(
         name="figure_softmax_rank",
@@ -158,14 +138,8 @@ TABLES = (
     TableRule(
         name="table_offset_intervention",
         message="Write what softmax does not see in numbers",
-        inputs=lambda experiment: {
-            "interventions": intervention_tables(experiment),
-            "trainings": offset_training_tables(experiment),
-        },
-        tables=(
-            Table("offset_intervention", "table_offset_intervention", (INVISIBLE_VIEW,)),
-            Table("offset_training", "offset_training", (TRAINING_VIEW,)),
-        ),
+        inputs=lambda experiment: {"interventions": intervention_tables(experiment)},
+        tables=(Table("offset_intervention", "table_offset_intervention", (INVISIBLE_VIEW,)),),
         minutes=4,
     ),
 )
@@ -173,7 +147,7 @@ TABLES = (
 SECTION = Section(
     "causes",
     "What makes models saturate",
-    FIGURES,
-    TABLES,
+    (*FIGURES, *half_precision.FIGURES),
+    (*TABLES, *half_precision.TABLES),
     ("softmax_rank", "This configuration counts no n-grams (ngrams.corpora is empty)."),
 )
