@@ -17,6 +17,7 @@ from transformers import GPTNeoXForCausalLM
 from lm_saturation.config.causes import FactorialOptions
 from lm_saturation.config.suites import TrainedModel, TrainingOptions
 from lm_saturation.errors import InputError
+from lm_saturation.head_or_trunk.kinds import LOW_RANK, NARROW, WIDE
 from lm_saturation.heads.factored_head import token_losses
 from lm_saturation.inference.trunk import trunk_states
 from lm_saturation.io.logs import log, progress
@@ -27,7 +28,6 @@ from lm_saturation.training.head_loss import head_loss
 from lm_saturation.training.loop import make_optimizer, update
 from lm_saturation.training.recipe import learning_rate
 
-WIDE, LOW_RANK, NARROW = "wide", "low_rank", "narrow"  # wide trunk, full head; wide, of rank r; narrow, full
 HEAD_STREAM = 1 << 32  # added to the seed of a factored head: with the seed alone it would repeat the embedding
 Row = dict[str, Any]
 
