@@ -16,6 +16,7 @@ SEEDS = (f"{RUN} --configfile config/polypythias.yaml", "on a GPU")
 LONG = (f"{RUN} --configfile config/mini-long.yaml", "days on two cores")
 SMOLLM2 = (f"{RUN} --configfile config/smollm2-hub.yaml", "on a GPU")
 REAL_WEIGHTS = ("make real", "about 20 minutes on two cores")
+CAUSES = (f"{RUN} --configfile config/causes.yaml", "a night on two cores")
 OWN_SUITE = (f"{RUN} --configfile config/own_suite.yaml", "with your own suite and these tasks in it")
 OWN_SUITES = (f"{RUN} --configfile config/own_suite.yaml", "with two suites of your own in it")
 OWN_TEXT = (f"{RUN} --configfile config/own_text.yaml", "with your own text in it")
@@ -88,6 +89,9 @@ TIED_LONG = Need(
 PUBLISHED_MODEL = Need("The numbers of a published model, which every configuration reads", (REAL_WEIGHTS,))
 INTERMEDIATE_CHECKPOINTS = Need("Ten checkpoints or more of the training of a published model", (SMOLLM2,))
 LOGIT_RANKS = Need("Languages of known logit rank (causes.languages)", (DEFAULT,))
+FACTORIAL = Need(
+    "Wide trunks with heads of low rank beside narrow models, three seeds or more (causes.head_or_trunk)", (CAUSES,)
+)
 REAL_TEXT = Need("At least 50,000 5-grams of real text", (DEFAULT, OWN_TEXT, PAPER))
 
 
