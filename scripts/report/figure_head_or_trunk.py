@@ -1,6 +1,6 @@
 """Rule `figure_head_or_trunk`: wide trunks with heads of low rank beside narrow models, and the share of the head."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -17,7 +17,7 @@ from lm_saturation.report.tables.head_or_trunk import KEYS
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-LABELS = {WIDE: "wide trunk, full head", LOW_RANK: "wide trunk, head of rank r", NARROW: "narrow trunk, full head"}
+LABELS = {WIDE: "wide trunk, full head", LOW_RANK: "wide trunk, head of rank r", NARROW: "trunk of width r, full head"}
 SHARES = {"head_share": "against the wide model", "share_of_factored": "against the control"}
 APART = 1.04  # factor between marks of one rank
 
@@ -67,10 +67,10 @@ def _draw_shares(axis: Axes, rows: pd.DataFrame) -> None:
     for place, (name, label) in enumerate(SHARES.items()):
         points = rows[rows.what == name]
         at = points["rank"] * APART ** (2 * place - 1)
-        look = {"color": f"C{place}", "marker": MARKERS[place], "markersize": 5}
+        look: dict[str, Any] = {"color": f"C{place}", "marker": MARKERS[place], "markersize": 5}
         axis.plot(at, points.value, **look, markerfacecolor="none" if place else None, linestyle="", label=label)
         axis.vlines(at, points.low, points.high, color=look["color"], linewidth=1.2)
-    axis.set(ylabel="share that the head explains", title="yes above the line, no below")
+    axis.set(ylabel="share of the head", title="yes above the line, no below")
     axis.margins(y=0.2)
     axis.set_ylim(min(0.0, axis.get_ylim()[0]), max(1.0, axis.get_ylim()[1]))
     axis.legend(fontsize="x-small")
@@ -83,7 +83,7 @@ def _rank_axis(axis: Axes, ranks: pd.Series) -> None:
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(ScalarFormatter())
     axis.margins(x=0.25)
-    axis.set_xlabel("rank of the head, and width of the narrow model")
+    axis.set_xlabel("rank r of the head")
 
 
 if __name__ == "__main__":
