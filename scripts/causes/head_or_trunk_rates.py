@@ -21,7 +21,8 @@ def main(files: Any, output: str, params: Any, keys: dict[str, str], threads: in
     shards = open_shards(files.tokens)
     ids = split_documents(shards, params.held_out).train.ids
     trainings = Trainings(ids, params.sequences, params.options, spec, shards[0].vocabulary_size)
-    cells = cells_of(*params.models, params.options.ranks)
+    wide, models = params.models
+    cells = cells_of(wide, models, params.options.ranks)
     rows = rate_rows(cells, trainings)
     write_rows("head_or_trunk", output, [{**keys, **row} for row in rows])
 
