@@ -69,6 +69,7 @@ wildcard_constraints:
     suite=matching(experiment.suites),
     model=r"[^/]+",
     span=r"\d+",
+    seed=r"\d+",
 
 
 include: "rules/corpus.smk"

@@ -1,10 +1,16 @@
 # What a softmax needs: the least loss of d dimensions on next-token laws, beside W-error. And what it does not see.
-from lm_saturation.config.causes import InterventionOptions, OffsetTrainingOptions, SearchOptions, SoftmaxRankOptions
+from lm_saturation.config.causes import (
+    FactorialOptions,
+    InterventionOptions,
+    OffsetTrainingOptions,
+    SearchOptions,
+    SoftmaxRankOptions,
+)
 from lm_saturation.config.ngrams import NgramSample
 from lm_saturation.config.suites import TrainingOptions
 from lm_saturation_workflow.accessor import experiment_of
 from lm_saturation_workflow.code_hash import code_of
-from lm_saturation_workflow.paths import final_span, suite_tokenizer, suite_tokens
+from lm_saturation_workflow.paths import final_span, head_or_trunk_rates, suite_tokenizer, suite_tokens
 from lm_saturation_workflow.project import resource
 from lm_saturation_workflow.resources import BASE_MB, gpus, growing
 
@@ -131,3 +137,66 @@ rule offset_training:
         "Train {wildcards.model} of {wildcards.suite} in half precision"
     script:
         "../scripts/causes/offset_training.py"
+
+
+rule head_or_trunk_rates:
+    input:
+        tokenizer=lambda wildcards: suite_tokenizer(experiment, wildcards.suite),
+        tokens=lambda wildcards: suite_tokens(experiment, wildcards.suite),
+    output:
+        ensure("<results>/causes/{suite}/{model}/head_or_trunk_rates.parquet", non_empty=True),
+    log:
+        "<logs>/causes/head_or_trunk_rates/{suite}/{model}.log",
+    benchmark:
+        "<logs>/causes/head_or_trunk_rates/{suite}/{model}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: experiment.causes.threads
+    resources:
+        mem_mb=growing(experiment.metrics.memory_mb),
+        runtime=growing(2880),
+        disk_mb=BASE_MB,
+    params:
+        models=lambda wildcards: experiment.factorial_models(wildcards.suite, wildcards.model),
+        sequences=lambda wildcards: experiment.suites[wildcards.suite].part(TrainingOptions),
+        weights=lambda wildcards: experiment.suites[wildcards.suite].weights,
+        sample=lambda wildcards: experiment.loss_sample(wildcards.suite),
+        options=experiment.causes.head_or_trunk.part(FactorialOptions),
+        held_out=experiment.held_out,
+        code=code_of("causes/head_or_trunk_rates.py"),
+    message:
+        "Choose learning rates of heads of low rank on {wildcards.model} of {wildcards.suite}, and of narrow models"
+    script:
+        "../scripts/causes/head_or_trunk_rates.py"
+
+
+rule head_or_trunk:
+    input:
+        tokenizer=lambda wildcards: suite_tokenizer(experiment, wildcards.suite),
+        tokens=lambda wildcards: suite_tokens(experiment, wildcards.suite),
+        rates=lambda wildcards: head_or_trunk_rates(experiment, wildcards.suite, wildcards.model),
+    output:
+        ensure("<results>/causes/{suite}/{model}/head_or_trunk/{seed}.parquet", non_empty=True),
+    log:
+        "<logs>/causes/head_or_trunk/{suite}/{model}/{seed}.log",
+    benchmark:
+        "<logs>/causes/head_or_trunk/{suite}/{model}/{seed}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: experiment.causes.threads
+    resources:
+        mem_mb=growing(experiment.metrics.memory_mb),
+        runtime=growing(2880),
+        disk_mb=BASE_MB,
+    params:
+        models=lambda wildcards: experiment.factorial_models(wildcards.suite, wildcards.model),
+        sequences=lambda wildcards: experiment.suites[wildcards.suite].part(TrainingOptions),
+        weights=lambda wildcards: experiment.suites[wildcards.suite].weights,
+        sample=lambda wildcards: experiment.loss_sample(wildcards.suite),
+        options=experiment.causes.head_or_trunk.part(FactorialOptions),
+        held_out=experiment.held_out,
+        code=code_of("causes/head_or_trunk.py"),
+    message:
+        "Train heads of low rank on {wildcards.model} of {wildcards.suite}, and narrow models, with seed {wildcards.seed}"
+    script:
+        "../scripts/causes/head_or_trunk.py"

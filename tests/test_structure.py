@@ -19,7 +19,7 @@ checkpoints
 metrics ngrams saturation scaling training
 abilities heads in_memory softmax_rank tied
 evidence
-invisible
+head_or_trunk invisible
 claims figures
 probing report
 """

@@ -209,6 +209,25 @@ def offset_training_tables(experiment: Experiment) -> list[str]:
     return [f"<results>/causes/{suite}/{model}/offset_training.parquet" for suite, model in trainings]
 
 
+def head_or_trunk_rates(experiment: Experiment, suite: str, model: str) -> list[str]:
+    """The table of the trainings that choose learning rates; none if there is nothing to choose."""
+    choice = len(experiment.causes.head_or_trunk.rate_factors) > 1
+    return [f"<results>/causes/{suite}/{model}/head_or_trunk_rates.parquet"] if choice else []
+
+
+def head_or_trunk_tables(experiment: Experiment) -> list[str]:
+    """The tables of wide trunks with heads of low rank beside narrow models: rates, and one a seed."""
+    options = experiment.causes.head_or_trunk
+    return [
+        path
+        for suite, model in options.trainings
+        for path in (
+            *head_or_trunk_rates(experiment, suite, model),
+            *(f"<results>/causes/{suite}/{model}/head_or_trunk/{seed}.parquet" for seed in options.seeds),
+        )
+    ]
+
+
 def language_model_tables(texts: Iterable[TokenizedText]) -> list[str]:
     """The tables of the 5-gram models of these texts."""
     return [f"<results>/ngrams/{'/'.join(text)}/language_model/language_model.parquet" for text in texts]

@@ -28,6 +28,7 @@ def configure(project, **sections):
     del suite["models"]["d32"]
     config["metrics"] |= {"unargmaxable": False, "word_perplexity": None}
     config["heads"]["models"] = config["causes"]["training"]["models"] = []
+    config["causes"]["head_or_trunk"]["models"] = []
     (project / "config" / "tiny.yaml").write_text(yaml.safe_dump(config | sections))
     return project
 

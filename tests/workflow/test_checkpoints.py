@@ -49,6 +49,7 @@ def configured(project, prefetch=1, **changes):
     config["checkpoints"] = {"suites": ["it"], "prefetch": prefetch}
     config["heads"]["models"] = ["it/16"]
     config["causes"]["training"]["models"] = []
+    config["causes"]["head_or_trunk"]["models"] = []
     config["scaling"]["suites"] = ["it"]
     config["abilities"] |= {"suites": ["it"], "num_fewshot": [0], "tasks": ["cloze"]}
     config["metrics"] |= {"unargmaxable": False, "word_perplexity": None}

@@ -37,7 +37,9 @@ TIED_INITIAL = {"claims", *OF_SECTION["tied"]} - {"figure_tied_saturation"}
 TIED_TRAINED = {"tied_training", "tied_comparison", "figure_tied_saturation", *TIED_INITIAL}
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
 NEEDED = {"figure_softmax_rank", "table_softmax_rank"}  # what a softmax needs
-UNSEEN = OF_SECTION["causes"] - NEEDED  # and what it does not see
+COMPARED = {"figure_head_or_trunk", "table_head_or_trunk"}  # heads of low rank beside narrow models
+UNSEEN = OF_SECTION["causes"] - NEEDED - COMPARED  # what softmax does not see
+FACTORIAL = {"head_or_trunk_rates", "head_or_trunk", "claims", *COMPARED}
 CHANGED = {"offset_intervention", *UNSEEN}
 HALVES = {"offset_training", "table_half_precision", "figure_half_precision"}
 CONTROLS = {"figure_7_controls", "table_7_controls"}
@@ -176,15 +178,16 @@ def test_a_fresh_clone_runs_nothing_again(finished):
                 *TIED_TRAINED,
                 *CHANGED,
                 *HALVES,
+                *FACTORIAL,
             },
         ),
-        ("metrics/tokens", 900, {"claims", *MEASURED}),
-        ("metrics/batch_size", 8, {"claims", *MEASURED, *CHANGED, *HALVES}),
+        ("metrics/tokens", 900, {"claims", *MEASURED, *FACTORIAL}),
+        ("metrics/batch_size", 8, {"claims", *MEASURED, *CHANGED, *HALVES, *FACTORIAL}),
         ("metrics/memory_mb", 3000, set()),
         (
             "suites/tiny/models/d16/learning_rate",
             0.02,
-            {"claims", "checkpoint_train", *MEASURED, *EVALUATED, *CHANGED, *HALVES} - OF_CONTROLS,
+            {"claims", "checkpoint_train", *MEASURED, *EVALUATED, *CHANGED, *HALVES, *FACTORIAL} - OF_CONTROLS,
         ),
         (
             "suites/tiny-positive/later_corpus/after",
@@ -208,6 +211,8 @@ def test_a_fresh_clone_runs_nothing_again(finished):
         ("causes/languages/ranks", [2], {"softmax_rank_languages", "claims", *NEEDED}),
         ("causes/intervention/offsets", [8.0], {"claims", *CHANGED}),
         ("causes/training/steps", 9, {"claims", *HALVES}),
+        ("causes/head_or_trunk/steps", 4, FACTORIAL),
+        ("causes/head_or_trunk/seeds", [0, 1], FACTORIAL - {"head_or_trunk_rates"}),
         ("causes/memory_mb", 3000, set()),
         ("ngrams/memory_mb", 5000, set()),
         ("ngrams/threads", 2, set()),

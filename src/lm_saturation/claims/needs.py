@@ -17,6 +17,7 @@ LONG = (f"{RUN} --configfile config/mini-long.yaml", "days on two cores")
 SMOLLM2 = (f"{RUN} --configfile config/smollm2-hub.yaml", "on a GPU")
 REAL_WEIGHTS = ("make real", "about 20 minutes on two cores")
 HALVES = (f"{RUN} --configfile config/half-precision.yaml", "about 15 minutes on a core")
+CAUSES = (f"{RUN} --configfile config/causes.yaml", "a night on two cores")
 OWN_SUITE = (f"{RUN} --configfile config/own_suite.yaml", "with your own suite and these tasks in it")
 OWN_SUITES = (f"{RUN} --configfile config/own_suite.yaml", "with two suites of your own in it")
 OWN_TEXT = (f"{RUN} --configfile config/own_text.yaml", "with your own text in it")
@@ -93,6 +94,9 @@ HALF_PRECISION = Need(
     "Small models trained in float32 and in half precision with two seeds or more (causes.training.models)", (HALVES,)
 )
 SHIPPED_TRAININGS = Need("Trainings that are shipped, which every configuration reads", (DEFAULT,))
+FACTORIAL = Need(
+    "Wide trunks with heads of low rank beside narrow models, three seeds or more (causes.head_or_trunk)", (CAUSES,)
+)
 REAL_TEXT = Need("At least 50,000 5-grams of real text", (DEFAULT, OWN_TEXT, PAPER))
 
 

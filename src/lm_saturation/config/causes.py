@@ -113,6 +113,39 @@ class OffsetTrainingConfig(OffsetTrainingOptions):
         return [(suite, model) for suite, model in (name.split("/") for name in self.models)]
 
 
+class FactorialOptions(Section):
+    """How wide trunks with heads of low rank are trained beside narrow models."""
+
+    ranks: Annotated[list[Count], Different("whole numbers from 1")] = option(
+        [8, 16], "ranks of the head, widths of models of that suite; at the model's own width it is a control"
+    )
+    rate_factors: Annotated[list[Annotated[float, Field(gt=0)]], Different("numbers above 0")] = option(
+        [1.0], "learning rates tried, times the model's; each kind of model gets the best at tuning_seed; above 0"
+    )
+    tuning_seed: Seed = option(100, "seed of the trainings that choose rates; none of seeds")
+    steps: Count = option(1200, "updates of a training; from 1")
+
+
+class HeadOrTrunkConfig(FactorialOptions):
+    """Which models and seeds."""
+
+    models: Annotated[list[ModelOfSuite], Different("SUITE/MODEL, of a suite that is trained here", 0)] = option(
+        [], "SUITE/MODEL, the wide ones, trained so on the CPU; [] for none"
+    )
+    seeds: Seeds = option([0, 1, 2, 3, 4], "seeds of weights and text order; intervals are over them")
+
+    @model_validator(mode="after")
+    def _chosen_elsewhere(self) -> Self:
+        if self.tuning_seed in self.seeds:
+            raise refused(f".tuning_seed is {self.tuning_seed}; allowed: none of the seeds that rates are chosen for")
+        return self
+
+    @property
+    def trainings(self) -> list[tuple[str, str]]:
+        """Suite and model of each."""
+        return [(suite, model) for suite, model in (name.split("/") for name in self.models)]
+
+
 class CausesConfig(SoftmaxRankOptions, JobOptions):
     """What a softmax needs, on the texts of ngrams.controls with contexts of each length, and what it does not see."""
 
@@ -121,6 +154,7 @@ class CausesConfig(SoftmaxRankOptions, JobOptions):
     intervention: InterventionConfig = option({}, "last checkpoints changed where softmax does not see it")
 
     training: OffsetTrainingConfig = option({}, "small models trained in half precision")
+    head_or_trunk: HeadOrTrunkConfig = option({}, "wide trunks with heads of low rank, beside narrow models")
 
     @model_validator(mode="after")
     def _trial_first(self) -> Self:

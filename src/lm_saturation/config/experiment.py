@@ -17,7 +17,15 @@ from lm_saturation.config.metrics import HeldOut, MetricOptions, MetricsConfig
 from lm_saturation.config.ngrams import NgramsConfig
 from lm_saturation.config.report import ReportConfig
 from lm_saturation.config.scaling import ScalingConfig
-from lm_saturation.config.suites import AnySuite, CheckpointsConfig, Control, HubSuite, Suite, TrainedSuite
+from lm_saturation.config.suites import (
+    AnySuite,
+    CheckpointsConfig,
+    Control,
+    HubSuite,
+    Suite,
+    TrainedModel,
+    TrainedSuite,
+)
 from lm_saturation.config.tied import TiedConfig
 from lm_saturation.errors import InputError
 from lm_saturation.io.reading import unreadable_named
@@ -84,9 +92,28 @@ class Experiment(Section):
                     raise refused(f"{key} names {name!r}{suggestion(name, known)}; allowed: {', '.join(known)}")
         if self.ngrams.cross_documents and self.ngrams.shards > 1:
             raise refused(f"ngrams.cross_documents is true with {self.ngrams.shards} ngrams.shards; allowed: one shard")
+        self._narrow_models_exist()
         if self.abilities.suites and not self.abilities.made_tasks + self.abilities.harness_tasks:
             raise refused("abilities.tasks holds no task that can be had; allowed: tasks, or no abilities.suites")
         return self
+
+    def _narrow_models_exist(self) -> None:
+        """Refuse ranks of causes.head_or_trunk that no model of the suite is as wide as."""
+        for suite, name in self.causes.head_or_trunk.trainings:
+            wide, models = self.factorial_models(suite, name)
+            allowed = sorted({model.width for model in models if model.width <= wide.width})
+            for rank in self.causes.head_or_trunk.ranks:
+                if rank not in allowed:
+                    raise refused(
+                        f"causes.head_or_trunk.ranks names {rank}; allowed for {suite}/{name}, whose suite has models "
+                        f"of these widths: {', '.join(map(str, allowed))}"
+                    )
+
+    def factorial_models(self, suite: str, name: str) -> tuple[TrainedModel, list[TrainedModel]]:
+        """A model of a suite that is trained here, and all of the suite."""
+        definition = self.suites[suite]
+        assert isinstance(definition, TrainedSuite)
+        return definition.models[name], list(definition.models.values())
 
     def _references(self) -> Iterator[tuple[str, Iterable[str], Mapping[str, Any] | list[str]]]:
         """Every key that holds names: the key, the names, and those that there are."""
@@ -112,6 +139,7 @@ class Experiment(Section):
         own = [(name, suite) for name, suite in suites if isinstance(suite, TrainedSuite)]
         trained = [f"{name}/{model}" for name, suite in own for model in suite.models]
         yield "causes.training.models", self.causes.training.models, trained
+        yield "causes.head_or_trunk.models", self.causes.head_or_trunk.models, trained
         yield "abilities.suites", self.abilities.suites, self.measured_suites
         yield "tied.training.corpus", [self.tied.training.corpus], self.corpora
         yield "tied.training.tokenizer", [self.tied.training.tokenizer], self.tokenizers
@@ -155,9 +183,13 @@ class Experiment(Section):
 
     def intervention_sample(self, suite: str) -> MetricOptions:
         """The sample that they read: as that of the metrics, and no larger."""
+        return self.loss_sample(suite, min(self.metrics.tokens, self.causes.intervention.tokens))
+
+    def loss_sample(self, suite: str, tokens: int | None = None) -> MetricOptions:
+        """The sample of the metrics, or fewer `tokens` of it, for losses alone."""
         return self.metrics.part(
             MetricOptions,
-            tokens=min(self.metrics.tokens, self.causes.intervention.tokens),
+            tokens=tokens or self.metrics.tokens,
             sequence_length=self.suites[suite].reads(self.metrics.sequence_length),
             unargmaxable=False,
             random_text_tokens=0,
@@ -182,7 +214,8 @@ class Experiment(Section):
     def texts(self) -> list[TokenizedText]:
         """Every text that any result comes from."""
         texts = [*self.language_models(), *(self.text_of(suite) for suite, _ in self.heads.trunks)]
-        texts += [self.text_of(suite) for suite, _ in self.causes.training.trainings]
+        trainings = self.causes.training.trainings + self.causes.head_or_trunk.trainings
+        texts += [self.text_of(suite) for suite, _ in trainings]
         if self.tied.trained_remedies:
             texts.append(TokenizedText(self.tied.training.corpus, self.tied.training.tokenizer))
         for name, suite in self.control_suites.items():

@@ -3,10 +3,15 @@
 from typing import Any
 
 from lm_saturation.config import Experiment
-from lm_saturation.report.cells import Column, View, digits, words
+from lm_saturation.report.cells import Column, View, digits, interval, words
 from lm_saturation_workflow.catalogue import half_precision
 from lm_saturation_workflow.catalogue.base import Figure, Files, Section, Table, TableRule, table_file
-from lm_saturation_workflow.paths import intervention_tables, ngram_tables, softmax_rank_tables
+from lm_saturation_workflow.paths import (
+    head_or_trunk_tables,
+    intervention_tables,
+    ngram_tables,
+    softmax_rank_tables,
+)
 
 
 def _inputs(experiment: Experiment) -> Files:
@@ -21,6 +26,10 @@ def _inputs(experiment: Experiment) -> Files:
 def _figure_inputs(experiment: Experiment) -> Files:
     inputs = _inputs(experiment)
     return {"ranks": inputs["ranks"], "languages": inputs["languages"], "needed": table_file("softmax_rank")}
+
+
+def _factorial_inputs(experiment: Experiment) -> Files:
+    return {"trainings": head_or_trunk_tables(experiment)}
 
 
 def _contexts(row: dict[str, Any]) -> str:
@@ -92,6 +101,30 @@ INVISIBLE_VIEW = View(
     "arithmetic; loud, with u along the mean state. Canonical: the same for all that softmax takes for alike. "
     "Moved and cut are seen.",
 )
+HEAD_OR_TRUNK_VIEW = View(
+    "head_or_trunk",
+    "Head or trunk",
+    (
+        words("suite"),
+        words("wide model", "model"),
+        digits("rank r", "rank"),
+        digits("seeds", "seeds"),
+        digits("updates", "step"),
+        digits("wide (nats)", "wide_nats", ".3f"),
+        digits("wide, head of rank r", "low_rank_nats", ".3f"),
+        digits("narrow", "narrow_nats", ".3f"),
+        digits("share of the head", "head_share", ".2f"),
+        interval("head_share"),
+        digits("what W = AB costs at full rank (nats)", "factoring_cost_nats", ".3f"),
+        interval("factoring_cost"),
+        digits("share against that", "share_of_factored", ".2f"),
+        interval("share_of_factored"),
+        digits("rates at an edge", "rates_at_edge"),
+    ),
+    "Trained from scratch on equal tokens; losses are means over seeds. The share is what a head of rank r costs the "
+    "wide model, by what the narrow model loses against it; its interval is over seeds.",
+)
+
 FIGURES = (
     Figure(
         name="figure_softmax_rank",
@@ -122,6 +155,18 @@ FIGURES = (
         wanted=lambda experiment: bool(experiment.intervention_suites),
         minutes=4,
     ),
+    Figure(
+        name="figure_head_or_trunk",
+        title="Head or trunk",
+        caption="What a wide model loses when only its head is narrowed, beside what a narrow model loses, both "
+        "trained from scratch on the same tokens. Is a small model worse for its head or for its trunk?",
+        details="One row per wide model. Left: held-out loss of each seed; line, the mean of the wide models; at the "
+        "wide model's own width, the control: W = AB of full rank. Right: the share of the narrow model's excess loss "
+        "that its head explains, with its 95 % interval over seeds; grey, one half. Hollow: against the control in "
+        "place of the wide model. Models of minutes: what trunks and heads cost after long training it does not say.",
+        inputs=lambda experiment: {**_factorial_inputs(experiment), "shares": table_file("head_or_trunk")},
+        wanted=lambda experiment: bool(experiment.causes.head_or_trunk.models),
+    ),
 )
 
 TABLES = (
@@ -141,6 +186,12 @@ TABLES = (
         inputs=lambda experiment: {"interventions": intervention_tables(experiment)},
         tables=(Table("offset_intervention", "table_offset_intervention", (INVISIBLE_VIEW,)),),
         minutes=4,
+    ),
+    TableRule(
+        name="table_head_or_trunk",
+        message="Write which share of a narrow model's loss its head explains",
+        inputs=_factorial_inputs,
+        tables=(Table("head_or_trunk", "table_head_or_trunk", (HEAD_OR_TRUNK_VIEW,)),),
     ),
 )
 
