@@ -17,3 +17,5 @@ if __name__ == "__main__":
         write_csv("table_softmax_rank", snakemake.output.softmax_rank, table)
         languages = read_frames("softmax_rank_languages", files.languages)
         write_csv("softmax_rank_languages", snakemake.output.softmax_rank_languages, languages)
+        trained = read_frames("softmax_rank_transformers", files.transformers)
+        write_csv("softmax_rank_transformers", snakemake.output.softmax_rank_transformers, trained)

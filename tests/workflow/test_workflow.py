@@ -37,6 +37,7 @@ TIED_INITIAL = {"claims", *OF_SECTION["tied"]} - {"figure_tied_saturation"}
 TIED_TRAINED = {"tied_training", "tied_comparison", "figure_tied_saturation", *TIED_INITIAL}
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
 NEEDED = {"figure_softmax_rank", "table_softmax_rank"}  # what a softmax needs
+OF_LANGUAGES = {"softmax_rank_languages", "softmax_rank_transformers"}
 UNSEEN = OF_SECTION["causes"] - NEEDED  # and what it does not see
 CHANGED = {"offset_intervention", *UNSEEN}
 CONTROLS = {"figure_7_controls", "table_7_controls"}
@@ -165,6 +166,8 @@ def test_a_fresh_clone_runs_nothing_again(finished):
             {
                 *CONTROLS,
                 *SMOOTHED,
+                "softmax_rank",  # a Kneser–Ney model's laws
+                *NEEDED,
                 "table_language_models",
                 "checkpoint_train",
                 *MEASURED,
@@ -204,7 +207,9 @@ def test_a_fresh_clone_runs_nothing_again(finished):
         ("tied/training/sigma", 0.5, TIED_TRAINED),
         ("tied/memory_mb", 3000, set()),
         ("causes/contexts", 15, {"softmax_rank", "claims", *NEEDED}),
-        ("causes/languages/ranks", [2], {"softmax_rank_languages", "claims", *NEEDED}),
+        ("causes/smoothed/dimensions", [1], {"softmax_rank", "claims", *NEEDED}),
+        ("causes/languages/ranks", [2], {*OF_LANGUAGES, "claims", *NEEDED}),
+        ("causes/languages/transformers/steps", 6, {"softmax_rank_transformers", "claims", *NEEDED}),
         ("causes/intervention/offsets", [8.0], {"claims", *CHANGED}),
         ("causes/training/steps", 9, {"offset_training", "table_offset_intervention", "claims"}),
         ("causes/memory_mb", 3000, set()),

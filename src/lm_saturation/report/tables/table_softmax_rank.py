@@ -8,7 +8,7 @@ import pandas as pd
 from lm_saturation.softmax_rank.thresholds import GAP, LENIENT, STRICT
 
 SAMPLE = ["corpus", "tokenizer", "order", "sample_size"]
-KEYS = [*SAMPLE, "seed", "method", "weighting", "min_count", "norm_bound"]
+KEYS = [*SAMPLE, "seed", "method", "estimate", "weighting", "min_count", "norm_bound"]
 SIZES = ["contexts", "types", "one_hot_contexts", "ngram_share", "entropy_nats", "unigram_gap_nats"]
 GAPS = {"lenient": LENIENT, "softmax": GAP, "strict": STRICT}
 
