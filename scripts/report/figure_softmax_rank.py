@@ -13,6 +13,7 @@ from lm_saturation.figures.panels import empty_figure
 from lm_saturation.figures.style import LINES, MARKERS, WIDTH, figure_job, save_figure
 from lm_saturation.io.tables import read_csv, read_frames
 from lm_saturation.ngrams.w_error_thresholds import HALF
+from lm_saturation.report.tables.table_softmax_rank import table_softmax_rank_transformers
 from lm_saturation.softmax_rank.thresholds import ENOUGH, GAP
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ if __name__ == "__main__":
             read_frames("softmax_rank", files.ranks),
             read_csv("table_softmax_rank", files.needed),
             read_frames("softmax_rank_languages", files.languages),
-            read_frames("softmax_rank_transformers", files.transformers),
+            table_softmax_rank_transformers(files.transformers),
         )
         numbers = drawn_numbers(*tables)
         save_figure(draw(numbers), numbers, snakemake.output)

@@ -10,12 +10,15 @@ from scipy.special import log_softmax
 from lm_saturation.config.causes import LanguageOptions, SearchOptions, TransformerOptions
 from lm_saturation.config.suites import TrainedModel
 from lm_saturation.io.tables import read_table, write_rows
+from lm_saturation.report.tables.table_softmax_rank import table_softmax_rank_transformers
 from lm_saturation.softmax_rank.logit_language import logit_language
 from lm_saturation.softmax_rank.measured import language_rows
 from lm_saturation.softmax_rank.phase import refitted_loss, transformer_rows
+from lm_saturation.softmax_rank.thresholds import ENOUGH
 from lm_saturation.softmax_rank.transformers import Shape, hidden_states, initial_weights, losses, train
 from lm_saturation.training.gpt_neox import build_model
 from tests.config.defaults import changed, error_of
+from tests.conftest import RESOURCES
 
 LANGUAGE = LanguageOptions(ranks=[2], dimensions=[1, 2, 4, 6], contexts=12, vocabulary_size=10)
 
@@ -134,3 +137,13 @@ def test_through_the_script(run_script, tmp_path):
 def test_a_width_without_an_ideal_is_refused():
     said = error_of(changed("causes/languages", {"dimensions": [4, 8], "transformers": {"widths": [2]}}))
     assert said.startswith("causes.languages.transformers.widths names 2; allowed: from the least of dimensions on")
+
+
+def test_the_shipped_grid_is_of_these_languages():
+    rows = table_softmax_rank_transformers([str(RESOURCES / "softmax_rank_transformers.csv")])
+    for (rank, seed, contexts, types), grid in rows.groupby(["rank", "seed", "contexts", "types"]):
+        laws = logit_language(contexts, types, rank, seed)
+        assert grid.entropy_nats.unique() == pytest.approx([laws.entropy_nats], rel=1e-5)
+        assert grid.unigram_gap_nats.unique() == pytest.approx([laws.unigram_gap_nats], rel=1e-5)
+    assert (rows.trained_gap_nats > rows.ideal_gap_nats - ENOUGH).all()  # where it is less, no more is searched
+    assert (rows.trained_gap_nats > rows.refitted_gap_nats - 1e-6).all()

@@ -51,7 +51,7 @@ class TransformerOptions(Section):
     """Small transformers trained on these languages."""
 
     widths: Annotated[list[Annotated[int, Field(ge=2)]], Different("whole numbers from 2", 0)] = option(
-        [], "hidden sizes, from 2, none below the least of dimensions; [] for none"
+        [], "hidden sizes, from 2, none below the least of dimensions; [] for none, and those shipped are drawn"
     )
     layers: Count = option(1, "transformer layers; from 1")
     steps: Count = option(1000, "updates of a training, each on all contexts; from 1")

@@ -6,6 +6,7 @@ from lm_saturation.config import Experiment
 from lm_saturation.report.cells import Column, View, digits, words
 from lm_saturation_workflow.catalogue.base import Figure, Files, Section, Table, TableRule, table_file
 from lm_saturation_workflow.paths import intervention_tables, ngram_tables, offset_training_tables, softmax_rank_tables
+from lm_saturation_workflow.project import resource
 
 
 def _inputs(experiment: Experiment) -> Files:
@@ -14,10 +15,16 @@ def _inputs(experiment: Experiment) -> Files:
         "ranks": softmax_rank_tables(experiment),
         "summaries": ngram_tables(samples, "ngram_summary"),
         "languages": ["<results>/causes/softmax_rank_languages.parquet"] if experiment.causes.languages.ranks else [],
-        "transformers": ["<results>/causes/softmax_rank_transformers.parquet"]
-        if experiment.causes.languages.trained
-        else [],
+        **_transformers(experiment),
     }
+
+
+def _transformers(experiment: Experiment) -> Files:
+    """Trained here; or, where languages are drawn and none are trained, those shipped."""
+    languages = experiment.causes.languages
+    if languages.trained:
+        return {"transformers": ["<results>/causes/softmax_rank_transformers.parquet"]}
+    return {"transformers": [resource("softmax_rank_transformers.csv")] if languages.ranks else []}
 
 
 def _figure_inputs(experiment: Experiment) -> Files:
@@ -88,7 +95,7 @@ TRANSFORMERS_VIEW = View(
         digits("trained", "trained_gap_nats"),
         digits("last gain (nats)", "last_gain_nats"),
     ),
-    "None, unless this configuration trains them (causes.languages.transformers).",
+    "Those shipped, where this configuration trains none (causes.languages.transformers).",
 )
 
 INVISIBLE_VIEW = View(
