@@ -2,6 +2,7 @@
 from lm_saturation.config.causes import (
     FactorialOptions,
     InterventionOptions,
+    LanguageOptions,
     OffsetTrainingOptions,
     SearchOptions,
     SoftmaxRankOptions,
@@ -10,7 +11,7 @@ from lm_saturation.config.ngrams import NgramSample
 from lm_saturation.config.suites import TrainingOptions
 from lm_saturation_workflow.accessor import experiment_of
 from lm_saturation_workflow.code_hash import code_of
-from lm_saturation_workflow.paths import final_span, head_or_trunk_rates, suite_tokenizer, suite_tokens
+from lm_saturation_workflow.paths import final_span, head_or_trunk_rates, suite_tokenizer, suite_tokens, token_files
 from lm_saturation_workflow.project import resource
 from lm_saturation_workflow.resources import BASE_MB, gpus, growing
 
@@ -19,7 +20,22 @@ experiment = experiment_of(config)
 
 rule softmax_rank:
     input:
-        rules.ngram_matrix.output[0],
+        matrix=rules.ngram_matrix.output[0],
+        # of the sample and of the Kneser–Ney model, where its laws are asked for
+        counts=lambda wildcards: (
+            collect(
+                rules.ngram_counts.output[0],
+                **wildcards,
+                partition=experiment.ngrams.partitions(wildcards.sample_size),
+            )
+            if experiment.smoothed_search(NgramSample(**wildcards))
+            else []
+        ),
+        tokens=lambda wildcards: (
+            token_files(experiment, wildcards.corpus, wildcards.tokenizer)
+            if experiment.smoothed_search(NgramSample(**wildcards))
+            else []
+        ),
     output:
         ensure("<results>/causes/{corpus}/{tokenizer}/{order}/{sample_size}/softmax_rank.parquet", non_empty=True),
     log:
@@ -30,7 +46,13 @@ rule softmax_rank:
         "../envs/ngrams.yaml"
     threads: experiment.causes.threads
     resources:
-        mem_mb=growing(experiment.causes.memory_mb),
+        # a Kneser–Ney model takes what n-gram jobs may
+        mem_mb=lambda wildcards, attempt: growing(
+            max(
+                experiment.causes.memory_mb,
+                experiment.ngrams.memory_mb if experiment.smoothed_search(NgramSample(**wildcards)) else 0,
+            )
+        )(wildcards, attempt),
         runtime=growing(1440),
         disk_mb=BASE_MB,
     params:
@@ -38,6 +60,10 @@ rule softmax_rank:
             experiment.causes.part(SoftmaxRankOptions)
             if NgramSample(**wildcards) in experiment.ngrams.context_samples()
             else None
+        ),
+        smoothed=lambda wildcards: experiment.smoothed_search(NgramSample(**wildcards)),
+        held_out=lambda wildcards: (
+            experiment.held_out if experiment.smoothed_search(NgramSample(**wildcards)) else None
         ),
         seed=lambda wildcards: experiment.ngrams.sample_seeds(wildcards.order, wildcards.sample_size)[0],
         code=code_of("causes/softmax_rank.py"),
@@ -62,13 +88,40 @@ rule softmax_rank_languages:
         runtime=growing(240),
         disk_mb=BASE_MB,
     params:
-        languages=experiment.causes.languages,
+        languages=experiment.causes.languages.part(LanguageOptions),
         search=experiment.causes.part(SearchOptions),
         code=code_of("causes/softmax_rank_languages.py"),
     message:
         "Find what a softmax needs on languages of known logit rank"
     script:
         "../scripts/causes/softmax_rank_languages.py"
+
+
+rule softmax_rank_transformers:
+    input:
+        rules.softmax_rank_languages.output[0],
+    output:
+        ensure("<results>/causes/softmax_rank_transformers.parquet", non_empty=True),
+    log:
+        "<logs>/causes/softmax_rank_transformers.log",
+    benchmark:
+        "<logs>/causes/softmax_rank_transformers.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: experiment.causes.threads
+    resources:
+        mem_mb=growing(experiment.causes.memory_mb),
+        runtime=growing(1440),
+        disk_mb=BASE_MB,
+    params:
+        languages=experiment.causes.languages.part(LanguageOptions),
+        transformers=experiment.causes.languages.transformers,
+        seed=experiment.causes.seed,
+        code=code_of("causes/softmax_rank_transformers.py"),
+    message:
+        "Train small transformers on languages of known logit rank"
+    script:
+        "../scripts/causes/softmax_rank_transformers.py"
 
 
 rule offset_intervention:

@@ -42,10 +42,9 @@ def write_matrix(path, seed=0):
 def found(run_script, tmp_path):
     counts = write_matrix(tmp_path / "matrix.parquet")
     path = tmp_path / "softmax_rank.parquet"
-    params = {"options": OPTIONS, "seed": 0}
-    run_script(
-        "causes/softmax_rank.py", input=[tmp_path / "matrix.parquet"], output=[path], params=params, wildcards=KEYS
-    )
+    params = {"options": OPTIONS, "smoothed": None, "seed": 0}
+    files = {"matrix": tmp_path / "matrix.parquet"}
+    run_script("causes/softmax_rank.py", input=files, output=[path], params=params, wildcards=KEYS)
     return counts, read_table("softmax_rank", path).to_pandas()
 
 
@@ -68,9 +67,9 @@ def test_without_a_search_there_is_the_construction(run_script, tmp_path):
     path = tmp_path / "softmax_rank.parquet"
     run_script(
         "causes/softmax_rank.py",
-        input=[tmp_path / "matrix.parquet"],
+        input={"matrix": tmp_path / "matrix.parquet"},
         output=[path],
-        params={"options": None, "seed": 1},
+        params={"options": None, "smoothed": None, "seed": 1},
         wildcards=KEYS,
     )
     assert set(read_table("softmax_rank", path).to_pandas().method) == {"construction"}
@@ -79,9 +78,9 @@ def test_without_a_search_there_is_the_construction(run_script, tmp_path):
 def test_without_frequent_contexts_nothing_is_searched(run_script, tmp_path):
     write_matrix(tmp_path / "matrix.parquet")
     path = tmp_path / "softmax_rank.parquet"
-    params = {"options": SoftmaxRankOptions(min_count=1000), "seed": 0}
+    params = {"options": SoftmaxRankOptions(min_count=1000), "smoothed": None, "seed": 0}
     matrix = tmp_path / "matrix.parquet"
-    log = run_script("causes/softmax_rank.py", input=[matrix], output=[path], params=params, wildcards=KEYS)
+    log = run_script("causes/softmax_rank.py", input={"matrix": matrix}, output=[path], params=params, wildcards=KEYS)
     assert "2-grams of docs in bpe: no context is seen 1000 times; nothing is searched" in log
     assert set(read_table("softmax_rank", path).to_pandas().method) == {"construction"}
 
@@ -115,6 +114,7 @@ def needed(**changed):
         "order": 5,
         "sample_size": "100000",
         "method": "search",
+        "estimate": "frequency",
         "weighting": "count",
         "norm_bound": np.nan,
         "halving_dimension": 16.0,
@@ -135,7 +135,8 @@ def verdict(name, *rows):
 def test_whether_w_error_is_what_a_softmax_needs(halving, expected):
     """From 8, not enough, to 16, enough: within a factor of 2 of W-error's, certainly less, certainly more."""
     assert verdict("w_error_is_what_a_softmax_needs", needed(halving_dimension=halving)) == expected
-    others = needed(corpus="made"), needed(sample_size="10"), needed(norm_bound=3.0), needed(method="construction")
+    others = {"corpus": "made"}, {"sample_size": "10"}, {"norm_bound": 3.0}, {"method": "construction"}
+    others = [needed(**changed) for changed in (*others, {"estimate": "kneser_ney"})]
     assert verdict("w_error_is_what_a_softmax_needs", *others) == "not tested here"
 
 
@@ -156,6 +157,7 @@ def test_whether_bounded_norms_need_more(bounded, below, expected):
 
 def test_dimensions_that_suffice(tmp_path):
     base = {**KEYS, "seed": 0, "method": "search", "weighting": "count", "min_count": 3, "norm_bound": np.nan}
+    base |= {"estimate": "frequency"}
     base |= {"contexts": 3, "types": 4, "one_hot_contexts": 0, "ngram_share": 0.5, "entropy_nats": 1.0}
     base |= {"unigram_gap_nats": 1.0, "halving_dimension": 3, "last_gain_nats": 0.1, "norm_product": 9.0}
     gaps = {1: 0.5, 2: 0.09, 4: 0.03, 8: 0.026}

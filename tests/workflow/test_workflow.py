@@ -37,6 +37,7 @@ TIED_INITIAL = {"claims", *OF_SECTION["tied"]} - {"figure_tied_saturation"}
 TIED_TRAINED = {"tied_training", "tied_comparison", "figure_tied_saturation", *TIED_INITIAL}
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
 NEEDED = {"figure_softmax_rank", "table_softmax_rank"}  # what a softmax needs
+OF_LANGUAGES = {"softmax_rank_languages", "softmax_rank_transformers"}
 COMPARED = {"figure_head_or_trunk", "table_head_or_trunk"}  # heads of low rank beside narrow models
 UNSEEN = OF_SECTION["causes"] - NEEDED - COMPARED  # what softmax does not see
 FACTORIAL = {"head_or_trunk_rates", "head_or_trunk", "claims", *COMPARED}
@@ -168,6 +169,8 @@ def test_a_fresh_clone_runs_nothing_again(finished):
             {
                 *CONTROLS,
                 *SMOOTHED,
+                "softmax_rank",  # a Kneser–Ney model's laws
+                *NEEDED,
                 "table_language_models",
                 "checkpoint_train",
                 *MEASURED,
@@ -208,7 +211,9 @@ def test_a_fresh_clone_runs_nothing_again(finished):
         ("tied/training/sigma", 0.5, TIED_TRAINED),
         ("tied/memory_mb", 3000, set()),
         ("causes/contexts", 15, {"softmax_rank", "claims", *NEEDED}),
-        ("causes/languages/ranks", [2], {"softmax_rank_languages", "claims", *NEEDED}),
+        ("causes/smoothed/dimensions", [1], {"softmax_rank", "claims", *NEEDED}),
+        ("causes/languages/ranks", [2], {*OF_LANGUAGES, "claims", *NEEDED}),
+        ("causes/languages/transformers/steps", 6, {"softmax_rank_transformers", "claims", *NEEDED}),
         ("causes/intervention/offsets", [8.0], {"claims", *CHANGED}),
         ("causes/training/steps", 9, {"claims", *HALVES}),
         ("causes/head_or_trunk/steps", 4, FACTORIAL),

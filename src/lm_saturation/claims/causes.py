@@ -39,7 +39,8 @@ def w_error_is_what_a_softmax_needs(softmax_rank: pd.DataFrame, context: Context
     """Contexts of each length; *fewer* is certain, *more* is as far as the search found."""
     from lm_saturation.statistics.decisions import Curves, curves_of, decided
 
-    rows = _real(softmax_rank[(softmax_rank.method == "search") & softmax_rank.norm_bound.isna()], context)
+    rows = _real(_searched(softmax_rank), context)
+    rows = rows[rows.norm_bound.isna()]
     name = NAMES[cut]
     rows = rows[rows[f"{name}_dimension"].notna() & (rows.halving_dimension > 0)]
     most, least = (rows[f"{name}_{end}"] / rows.halving_dimension for end in ("dimension", "below"))
@@ -80,7 +81,7 @@ def bounded_norms_need_more_dimensions(softmax_rank: pd.DataFrame, context: Cont
     from lm_saturation.statistics.decisions import curves_of, decided
 
     name = f"{NAMES[cut]}_dimension"
-    rows = _real(softmax_rank[softmax_rank.method == "search"], context)
+    rows = _real(_searched(softmax_rank), context)
     free = rows[rows.norm_bound.isna() & rows[name].notna()][[*TEXT, name]]
     both = rows[rows.norm_bound.notna()].merge(free, on=TEXT, suffixes=("", "_free"))
     # where no dimension tried suffices, the least that may is the next one
@@ -182,6 +183,11 @@ def _rounded(rows: pd.DataFrame, name: list[str]) -> Decisions:
     share = rows.cost / rows.predicted
     curves = curves_of(rows.assign(beyond=rows.cost - rows.predicted), "beyond", name=name)
     return decided(curves, (share >= 1 / TIMES) & (share <= TIMES))
+
+
+def _searched(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of relative frequencies, by search."""
+    return rows[(rows.method == "search") & (rows.estimate == "frequency")]
 
 
 def _real(rows: pd.DataFrame, context: Context) -> pd.DataFrame:

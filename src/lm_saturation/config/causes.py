@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lm_saturation.config.ngrams import Order
 from lm_saturation.options import AnyNames, Count, Different, JobOptions, Section, Seed, Seeds, allowed, option, refused
 
 Dimensions = Annotated[list[Count], Different("whole numbers from 1", 0)]
@@ -46,6 +47,38 @@ class LanguageOptions(Section):
         return self
 
 
+class TransformerOptions(Section):
+    """Small transformers trained on these languages."""
+
+    widths: Annotated[list[Annotated[int, Field(ge=2)]], Different("whole numbers from 2", 0)] = option(
+        [], "hidden sizes, from 2, none below the least of dimensions; [] for none, and those shipped are drawn"
+    )
+    layers: Count = option(1, "transformer layers; from 1")
+    steps: Count = option(1000, "updates of a training, each on all contexts; from 1")
+    learning_rates: Annotated[list[Annotated[float, Field(gt=0)]], Different("numbers above 0")] = option(
+        [0.01, 0.03], "peak learning rates, above 0; the best is chosen per model"
+    )
+    seeds: Seeds = option([0, 1, 2], "seeds of the weights")
+
+
+class LanguageConfig(LanguageOptions):
+    """And the transformers trained on them."""
+
+    transformers: TransformerOptions = option({}, "small transformers trained on these languages")
+
+    @model_validator(mode="after")
+    def _beside_the_ideal(self) -> Self:
+        for width in self.transformers.widths:
+            if width < min(self.dimensions):
+                raise refused(f".transformers.widths names {width}; allowed: from the least of dimensions on")
+        return self
+
+    @property
+    def trained(self) -> bool:
+        """Whether any are trained."""
+        return bool(self.ranks and self.transformers.widths)
+
+
 class SoftmaxRankOptions(SearchOptions):
     """Of which contexts, and at which dimensions."""
 
@@ -55,6 +88,15 @@ class SoftmaxRankOptions(SearchOptions):
     norm_products: NormProducts = option(
         [50.0], "bounds on the largest norm of a state times the largest of a token, above 0; also without one"
     )
+
+
+class SmoothedOptions(Section):
+    """The same contexts with the laws that a Kneser–Ney model gives them."""
+
+    orders: Annotated[list[Order], Different("whole numbers from 2 to 5", 0)] = option(
+        [5], "those of the n-grams' orders, 2 to 5, whose contexts are searched with these laws, too; [] for none"
+    )
+    dimensions: Dimensions = option([1, 2, 4, 8, 16], "dimensions of the head; without a bound on norms")
 
 
 class InterventionOptions(Section):
@@ -150,7 +192,8 @@ class CausesConfig(SoftmaxRankOptions, JobOptions):
     """What a softmax needs, on the texts of ngrams.controls with contexts of each length, and what it does not see."""
 
     memory_mb: int = option(2000, "memory of a job, MB; from 1000", ge=1000)
-    languages: LanguageOptions = option({}, "languages whose logits have a known rank")
+    smoothed: SmoothedOptions = option({}, "the same contexts with the laws that a Kneser–Ney model gives them")
+    languages: LanguageConfig = option({}, "languages whose logits have a known rank")
     intervention: InterventionConfig = option({}, "last checkpoints changed where softmax does not see it")
 
     training: OffsetTrainingConfig = option({}, "small models trained in half precision")

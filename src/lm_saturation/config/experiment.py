@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self, Union
 from pydantic import Field, model_validator
 
 from lm_saturation.config.abilities import AbilitiesConfig
-from lm_saturation.config.causes import CausesConfig
+from lm_saturation.config.causes import CausesConfig, SoftmaxRankOptions
 from lm_saturation.config.heads import HeadsConfig
 from lm_saturation.config.metrics import HeldOut, MetricOptions, MetricsConfig
-from lm_saturation.config.ngrams import NgramsConfig
+from lm_saturation.config.ngrams import NgramSample, NgramsConfig
 from lm_saturation.config.report import ReportConfig
 from lm_saturation.config.scaling import ScalingConfig
 from lm_saturation.config.suites import (
@@ -196,6 +196,14 @@ class Experiment(Section):
             weight_noise=None,
             word_perplexity=None,
         )
+
+    def smoothed_search(self, sample: NgramSample) -> SoftmaxRankOptions | None:
+        """How the laws of a Kneser–Ney model are searched on a sample; None if they are not."""
+        smoothed = self.causes.smoothed
+        searched = self.causes.dimensions and sample in self.ngrams.context_samples()
+        if not searched or int(sample.order) not in smoothed.orders:
+            return None
+        return self.causes.part(SoftmaxRankOptions, dimensions=smoothed.dimensions, norm_products=[])
 
     def head_options(self, kind: type[Kind], suite: str) -> Kind:
         """The options of `kind` for LM heads on a suite's trunks."""

@@ -41,6 +41,12 @@ class NextTokenLaws:
         return self.joint.shape
 
     @cached_property
+    def quick_joint(self) -> csr_array | Numbers:
+        """`joint`, in the form whose products with H and W are fast: dense where most entries are above 0."""
+        contexts, types = self.shape
+        return self.joint.toarray() if 2 * self.joint.nnz > contexts * types else self.joint
+
+    @cached_property
     def context_share(self) -> Numbers:
         """(C,) n_c/N."""
         return np.asarray(self.joint.sum(axis=1))
@@ -80,14 +86,20 @@ class NextTokenLaws:
 
 def laws_of_entries(entries: pa.Table, min_count: int, most: int) -> NextTokenLaws | None:
     """The laws of the most frequent contexts of the table `ngram_matrix` that are seen often enough; None if none."""
-    row, row_count = entries["row"].to_numpy(), entries["row_count"].to_numpy()
-    begins = np.flatnonzero(np.diff(row, prepend=-1))
-    of_row = row_count[begins]
-    frequent = np.argsort(-of_row, kind="stable")[:most]
-    frequent = frequent[of_row[frequent] >= min_count]
+    frequent, _ = frequent_rows(entries, min_count, most)
     if not len(frequent):
         return None
+    row, row_count = entries["row"].to_numpy(), entries["row_count"].to_numpy()
+    begins = np.flatnonzero(np.diff(row, prepend=-1))
     count = np.rint(entries["probability"].to_numpy() * row_count)
     token = entries["next_token"].to_numpy().astype(np.int64)
     counts = csr_array((count, token, np.append(begins, len(row))), shape=(len(begins), int(token.max()) + 1))
-    return NextTokenLaws.of_counts(counts[np.sort(frequent)])
+    return NextTokenLaws.of_counts(counts[frequent])
+
+
+def frequent_rows(entries: pa.Table, min_count: int, most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places among the rows of W of the most frequent contexts that are seen often enough, rising; and their counts."""
+    of_row = entries["row_count"].to_numpy()[np.flatnonzero(np.diff(entries["row"].to_numpy(), prepend=-1))]
+    frequent = np.argsort(-of_row, kind="stable")[:most]
+    frequent = np.sort(frequent[of_row[frequent] >= min_count])
+    return frequent, of_row[frequent]

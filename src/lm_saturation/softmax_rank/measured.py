@@ -10,12 +10,14 @@ from scipy.sparse import diags_array
 
 from lm_saturation.config.causes import LanguageOptions, SearchOptions, SoftmaxRankOptions
 from lm_saturation.io.logs import log
+from lm_saturation.ngrams.kneser_ney import KneserNey
 from lm_saturation.ngrams.spectrum import smallest_dimension, w_error
 from lm_saturation.ngrams.w_error_thresholds import HALF
 from lm_saturation.softmax_rank.construction import constructed_gaps
 from lm_saturation.softmax_rank.laws import NextTokenLaws, laws_of_entries
 from lm_saturation.softmax_rank.logit_language import logit_language, logit_rank
 from lm_saturation.softmax_rank.optimum import Optimum, optima
+from lm_saturation.softmax_rank.smoothed_laws import smoothed_laws
 
 SEARCHED = ["start", "spread_nats", "iterations", "gradient_norm", "last_gain_nats", "converged"]
 
@@ -27,13 +29,27 @@ def searched_rows(entries: pa.Table, options: SoftmaxRankOptions, keys: Mapping[
     """
     if not options.dimensions:
         return
-    total = _ngrams(entries)
     laws = laws_of_entries(entries, options.min_count, options.contexts)
     if laws is None:
         log.warning("%s: no context is seen %d times; nothing is searched", _name(keys), options.min_count)
         return
+    yield from _rows_of_laws(laws, options, {**keys, "estimate": "frequency"}, laws.counted / _ngrams(entries))
+
+
+def smoothed_search_rows(
+    model: KneserNey, counts: pa.Table, entries: pa.Table, options: SoftmaxRankOptions, keys: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """The same with the laws of a Kneser–Ney model; `counts` is the sample that the entries of W were made of."""
+    laws = smoothed_laws(model, counts, entries, options.min_count, options.contexts)
+    if laws is not None:
+        yield from _rows_of_laws(laws, options, {**keys, "estimate": "kneser_ney"}, laws.counted / _ngrams(entries))
+
+
+def _rows_of_laws(
+    laws: NextTokenLaws, options: SoftmaxRankOptions, keys: Mapping[str, Any], ngram_share: float
+) -> Iterator[dict[str, Any]]:
     errors = count_weighted_w_error(laws)
-    kept = {**_size(laws), "ngram_share": laws.counted / total}
+    kept = {**_size(laws), "ngram_share": ngram_share}
     tighter: dict[int, Optimum] = {}
     for bound in (*sorted(options.norm_products), None):
         log.info("%s: %d contexts, %d types, norms within %s", _name(keys), *laws.shape, bound)
@@ -58,6 +74,7 @@ def constructed_rows(entries: pa.Table, keys: Mapping[str, Any]) -> Iterator[dic
         for dimension, gap in zip(found.dimension, found.gap_nats, strict=True):
             row = {**keys, **_size(weighted), "method": "construction", "weighting": weighting, "min_count": 1}
             yield row | {
+                "estimate": "frequency",
                 "ngram_share": 1.0,
                 "norm_bound": None,
                 "w_error": None,

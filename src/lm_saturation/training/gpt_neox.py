@@ -42,6 +42,11 @@ def neox_config(model: TrainedModel, vocabulary_size: int, sequence_length: int)
     )
 
 
+def initial_deviations(width: int, layers: int) -> tuple[float, float]:
+    """Of matrices and embeddings, and of the matrices that write into the residual."""
+    return math.sqrt(2 / (5 * width)), 2 / (layers * math.sqrt(width))
+
+
 @torch.no_grad()
 def initialise(model: GPTNeoXForCausalLM, seed: int) -> None:
     """Give the model Pythia's initialisation, drawn on the CPU from `seed`, so that it is the same on every device.
@@ -51,7 +56,7 @@ def initialise(model: GPTNeoXForCausalLM, seed: int) -> None:
     """
     generator = torch.Generator().manual_seed(seed)
     width, layers = model.config.hidden_size, model.config.num_hidden_layers
-    small, wang = math.sqrt(2 / (5 * width)), 2 / (layers * math.sqrt(width))
+    small, wang = initial_deviations(width, layers)
     for name, parameter in model.named_parameters():
         if parameter.ndim < 2:
             parameter.fill_(0.0 if name.endswith("bias") else 1.0)

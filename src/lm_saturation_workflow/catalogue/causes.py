@@ -12,6 +12,7 @@ from lm_saturation_workflow.paths import (
     ngram_tables,
     softmax_rank_tables,
 )
+from lm_saturation_workflow.project import resource
 
 
 def _inputs(experiment: Experiment) -> Files:
@@ -20,12 +21,26 @@ def _inputs(experiment: Experiment) -> Files:
         "ranks": softmax_rank_tables(experiment),
         "summaries": ngram_tables(samples, "ngram_summary"),
         "languages": ["<results>/causes/softmax_rank_languages.parquet"] if experiment.causes.languages.ranks else [],
+        **_transformers(experiment),
     }
+
+
+def _transformers(experiment: Experiment) -> Files:
+    """Trained here; or, where languages are drawn and none are trained, those shipped."""
+    languages = experiment.causes.languages
+    if languages.trained:
+        return {"transformers": ["<results>/causes/softmax_rank_transformers.parquet"]}
+    return {"transformers": [resource("softmax_rank_transformers.csv")] if languages.ranks else []}
 
 
 def _figure_inputs(experiment: Experiment) -> Files:
     inputs = _inputs(experiment)
-    return {"ranks": inputs["ranks"], "languages": inputs["languages"], "needed": table_file("softmax_rank")}
+    return {
+        "ranks": inputs["ranks"],
+        "languages": inputs["languages"],
+        "transformers": inputs["transformers"],
+        "needed": table_file("softmax_rank"),
+    }
 
 
 def _factorial_inputs(experiment: Experiment) -> Files:
@@ -47,6 +62,7 @@ NEEDED_VIEW = View(
         Column("contexts", _contexts, is_number=False),
         digits("types", "types"),
         words("found by", "method"),
+        words("laws", "estimate"),
         digits("bound on norms", "norm_bound"),
         digits("entropy (nats)", "entropy_nats", ".2f"),
         digits("one law for all, above it", "unigram_gap_nats", ".2f"),
@@ -72,6 +88,24 @@ LANGUAGES_VIEW = View(
         digits("iterations", "iterations"),
         digits("last gain (nats)", "last_gain_nats"),
     ),
+)
+
+TRANSFORMERS_VIEW = View(
+    "softmax_rank_transformers",
+    "Small transformers on languages of known logit rank",
+    (
+        digits("logit rank r", "rank"),
+        digits("width d", "width"),
+        digits("layers", "layers"),
+        digits("seed", "weights_seed"),
+        digits("updates", "steps"),
+        digits("peak learning rate", "learning_rate"),
+        digits("gap, ideal trunk (nats)", "ideal_gap_nats"),
+        digits("best states for its head", "refitted_gap_nats"),
+        digits("trained", "trained_gap_nats"),
+        digits("last gain (nats)", "last_gain_nats"),
+    ),
+    "Those shipped, where this configuration trains none (causes.languages.transformers).",
 )
 
 INVISIBLE_VIEW = View(
@@ -132,10 +166,14 @@ FIGURES = (
         caption="Loss of the best logits of d dimensions above the entropy of the text, beside W-error of the same "
         "rows. Does a softmax need the dimensions that W-error names?",
         details="Top: for each text, the gap of the frequent contexts by length of the context, by search; dotted, "
-        "with bounded norms; grey, the gap that counts. Beside it W-error of the same rows. Bottom: the dimension that "
-        "certainly suffices for that gap against the one at which W-error halves; hollow, all contexts, by a "
-        "construction whose norms have no bound; on the line both are alike. And the gap on languages of known logit "
-        "rank, which should vanish from the line on, and not before.",
+        "with bounded norms; dashed, with the laws of a Kneser–Ney model; grey, the gap that counts, and on it the "
+        "dimension that certainly suffices for it (filled) beside the one at which W-error halves (hollow), both of "
+        "relative frequencies. Beside it W-error of the same rows. Then the one dimension against the other; half "
+        "filled, with the laws of the Kneser–Ney model; hollow, all contexts, by a construction whose norms have no "
+        "bound; on the line both are alike. And languages of known logit rank: the gap with an ideal trunk, which "
+        "should vanish from the white line on, and not before; what small transformers trained on them lose beyond "
+        "it, the median over seeds; and how much of that the best states for the trained heads lose, too. From the "
+        "dashed line on, a final LayerNorm lets the rank be expressed. Bright is much.",
         inputs=_figure_inputs,
         wanted=lambda experiment: bool(experiment.ngrams.corpora or experiment.causes.languages.ranks),
         minutes=3,
@@ -177,6 +215,7 @@ TABLES = (
         tables=(
             Table("softmax_rank", "table_softmax_rank", (NEEDED_VIEW,)),
             Table("softmax_rank_languages", "softmax_rank_languages", (LANGUAGES_VIEW,)),
+            Table("softmax_rank_transformers", "softmax_rank_transformers", (TRANSFORMERS_VIEW,)),
         ),
         minutes=3,
     ),

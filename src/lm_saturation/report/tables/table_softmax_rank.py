@@ -1,14 +1,16 @@
 """The table `table_softmax_rank`: what a softmax needs, in numbers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lm_saturation.io.tables import read_csv, read_frames
 from lm_saturation.softmax_rank.thresholds import GAP, LENIENT, STRICT
 
 SAMPLE = ["corpus", "tokenizer", "order", "sample_size"]
-KEYS = [*SAMPLE, "seed", "method", "weighting", "min_count", "norm_bound"]
+KEYS = [*SAMPLE, "seed", "method", "estimate", "weighting", "min_count", "norm_bound"]
 SIZES = ["contexts", "types", "one_hot_contexts", "ngram_share", "entropy_nats", "unigram_gap_nats"]
 GAPS = {"lenient": LENIENT, "softmax": GAP, "strict": STRICT}
 
@@ -22,6 +24,13 @@ def table_softmax_rank(ranks: pd.DataFrame, summaries: pd.DataFrame) -> pd.DataF
     known = table.merge(summaries[spectra], how="left", on=spectra[:-1], suffixes=("", "_of_all"))
     whole = known.method == "construction"
     return table.assign(halving_dimension=known.halving_dimension.where(~whole, known.halving_dimension_of_all))
+
+
+def table_softmax_rank_transformers(paths: Sequence[str]) -> pd.DataFrame:
+    """The table `softmax_rank_transformers` of this run, or the one that is shipped, which is a CSV."""
+    if paths and paths[0].endswith(".csv"):
+        return read_csv("softmax_rank_transformers", paths[0])
+    return read_frames("softmax_rank_transformers", paths)
 
 
 def _columns() -> list[str]:
