@@ -17,7 +17,7 @@ tied.remedies
 config
 checkpoints
 metrics ngrams saturation scaling training
-abilities heads in_memory softmax_rank tied
+abilities heads in_memory softmax_rank stacked tied
 evidence
 invisible
 claims figures
