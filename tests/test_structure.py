@@ -19,7 +19,7 @@ checkpoints
 metrics ngrams saturation scaling training
 abilities heads in_memory softmax_rank stacked tied
 evidence
-invisible
+invisible miniature
 claims figures
 probing report
 """

@@ -200,6 +200,17 @@ def offset_training_tables(experiment: Experiment) -> list[str]:
     return [f"<results>/causes/{suite}/{model}/offset_training.parquet" for suite, model in trainings]
 
 
+def search_tables(experiment: Experiment, table: str) -> list[str]:
+    """A table of the search for saturation: of every text, width and batch size."""
+    search = experiment.causes.search
+    return [
+        f"<results>/causes/{text.corpus}/{text.tokenizer}/{width}/{batch_size}/{table}.parquet"
+        for text in experiment.search_texts
+        for width in search.widths
+        for batch_size in search.batch_sizes
+    ]
+
+
 def language_model_tables(texts: Iterable[TokenizedText]) -> list[str]:
     """The tables of the 5-gram models of these texts."""
     return [f"<results>/ngrams/{'/'.join(text)}/language_model/language_model.parquet" for text in texts]

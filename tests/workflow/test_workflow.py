@@ -37,7 +37,8 @@ TIED_INITIAL = {"claims", *OF_SECTION["tied"]} - {"figure_tied_saturation"}
 TIED_TRAINED = {"tied_training", "tied_comparison", "figure_tied_saturation", *TIED_INITIAL}
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
 NEEDED = {"figure_softmax_rank", "table_softmax_rank"}  # what a softmax needs
-UNSEEN = OF_SECTION["causes"] - NEEDED  # and what it does not see
+MINIATURE = {"figure_miniature", "table_saturation_search"}
+UNSEEN = OF_SECTION["causes"] - NEEDED - MINIATURE  # and what it does not see
 CHANGED = {"offset_intervention", *UNSEEN}
 CONTROLS = {"figure_7_controls", "table_7_controls"}
 SMOOTHED = {"ngram_language_model", "ngram_smoothed_spectrum"}
@@ -116,7 +117,7 @@ def test_every_output_is_there(finished):
 def test_every_job_leaves_a_log_and_a_time(finished):
     logs = finished / "logs" / "smoke"
     names = {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.log")}
-    assert len(names) == 148
+    assert len(names) == 151
     assert {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.tsv")} == names
 
 
@@ -175,6 +176,8 @@ def test_a_fresh_clone_runs_nothing_again(finished):
                 *TIED_TRAINED,
                 *CHANGED,
                 "offset_training",
+                "saturation_search",
+                *MINIATURE,
             },
         ),
         ("metrics/tokens", 900, {"claims", *MEASURED}),
@@ -207,6 +210,7 @@ def test_a_fresh_clone_runs_nothing_again(finished):
         ("causes/languages/ranks", [2], {"softmax_rank_languages", "claims", *NEEDED}),
         ("causes/intervention/offsets", [8.0], {"claims", *CHANGED}),
         ("causes/training/steps", 9, {"offset_training", "table_offset_intervention", "claims"}),
+        ("causes/search/checkpoints", 12, {"saturation_search", "claims", *MINIATURE}),
         ("causes/memory_mb", 3000, set()),
         ("ngrams/memory_mb", 5000, set()),
         ("ngrams/threads", 2, set()),

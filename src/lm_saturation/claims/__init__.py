@@ -11,6 +11,7 @@ from lm_saturation.claims import ngrams as ngrams
 from lm_saturation.claims import tied as tied
 from lm_saturation.claims import real as real
 from lm_saturation.claims import causes as causes
+from lm_saturation.claims import miniature as miniature
 
 # isort: on
 from lm_saturation.claims.base import CLAIMS, SOURCES, Claim, Context

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import embedding, gelu, layer_norm, scaled_dot_product_attention
 
 from lm_saturation.stacked.weights import EMBEDDING, Layout
-from lm_saturation.training.gpt_neox import rotary_dimensions
+from lm_saturation.training.gpt_neox import ROTARY_BASE, rotary_dimensions
 
 Turn = tuple[Tensor, Tensor]  # (T, pairs) cosines and sines of rotary embeddings
 
@@ -18,8 +18,7 @@ def rotary(layout: Layout, length: int) -> Turn:
     """Cosines and sines (length, pairs) of rotary embeddings at each position."""
     config = layout.config
     rotated = rotary_dimensions(config.hidden_size // config.num_attention_heads)
-    theta = config.rope_parameters["rope_theta"]
-    frequencies = 1.0 / theta ** (torch.arange(0, rotated, 2, dtype=torch.float32) / rotated)
+    frequencies = 1.0 / ROTARY_BASE ** (torch.arange(0, rotated, 2, dtype=torch.float32) / rotated)
     angles = torch.arange(length, dtype=torch.float32)[:, None] * frequencies
     return angles.cos(), angles.sin()
 

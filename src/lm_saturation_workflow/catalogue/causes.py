@@ -3,9 +3,16 @@
 from typing import Any
 
 from lm_saturation.config import Experiment
-from lm_saturation.report.cells import Column, View, digits, words
+from lm_saturation.report.cells import Column, View, digits, interval, words
 from lm_saturation_workflow.catalogue.base import Figure, Files, Section, Table, TableRule, table_file
-from lm_saturation_workflow.paths import intervention_tables, ngram_tables, offset_training_tables, softmax_rank_tables
+from lm_saturation_workflow.paths import (
+    intervention_tables,
+    ngram_tables,
+    offset_training_tables,
+    search_tables,
+    softmax_rank_tables,
+)
+from lm_saturation_workflow.project import resource
 
 
 def _inputs(experiment: Experiment) -> Files:
@@ -20,6 +27,15 @@ def _inputs(experiment: Experiment) -> Files:
 def _figure_inputs(experiment: Experiment) -> Files:
     inputs = _inputs(experiment)
     return {"ranks": inputs["ranks"], "languages": inputs["languages"], "needed": table_file("softmax_rank")}
+
+
+def _search_inputs(experiment: Experiment) -> Files:
+    return {
+        "shipped_runs": resource("saturation_search.csv"),
+        "shipped_curves": resource("saturation_search_curves.csv"),
+        "runs": search_tables(experiment, "saturation_search"),
+        "curves": search_tables(experiment, "saturation_search_curves"),
+    }
 
 
 def _contexts(row: dict[str, Any]) -> str:
@@ -112,6 +128,31 @@ TRAINING_VIEW = View(
     ),
 )
 
+SEARCH_COLUMNS = (
+    words("corpus"),
+    digits("V", "vocabulary_size"),
+    digits("d", "hidden_size"),
+    digits("peak rate", "learning_rate"),
+    words("schedule"),
+    digits("weight decay", "weight_decay"),
+    words("logits", "precision"),
+    digits("tokens/parameter", "tokens_per_parameter", ",.0f"),
+    digits("seeds", "seeds"),
+    digits("increase (nats)", "increase_nats", ".4f"),
+    interval("increase", ".4f"),
+    digits("on unigram text", "unigram_increase_nats", ".3f"),
+    digits("offset of logits", "logit_offset", ".1f"),
+    digits("singular entropy / ln d", "entropy_share", ".2f"),
+    digits("centred", "entropy_centred_share", ".2f"),
+    digits("mean cosine", "anisotropy", ".2f"),
+)
+SEARCH_NOTE = (
+    "Increase of the held-out loss from the twelfth of the training where it is lowest, as the other seeds choose it, "
+    "to the last. The interval is Student's over seeds or that over documents, whichever reaches further."
+)
+SHIPPED_SEARCH_VIEW = View("published_search", "The search for saturation, as shipped", SEARCH_COLUMNS, SEARCH_NOTE)
+SEARCH_VIEW = View("saturation_search", "The search for saturation of this run", SEARCH_COLUMNS, SEARCH_NOTE)
+
 FIGURES = (
     Figure(
         name="figure_softmax_rank",
@@ -142,6 +183,17 @@ FIGURES = (
         wanted=lambda experiment: bool(experiment.intervention_suites),
         minutes=4,
     ),
+    Figure(
+        name="figure_miniature",
+        title="Saturation in miniature",
+        caption="Tiny models trained on thousands of tokens a parameter: does the loss of any recipe rise again? And "
+        "do heads degenerate where it does not?",
+        details="Means over three seeds and over the checkpoints of each twelfth of the training. Left and middle: "
+        "held-out loss, and loss on random text of the unigram law, above their minimum; linear below 0.005 nats, the "
+        "increase that counts, in grey. Right: the increase at the end with its interval, against the singular entropy "
+        "of the head with its mean row removed. From the search that is shipped, and that of this run if it has one.",
+        inputs=_search_inputs,
+    ),
 )
 
 TABLES = (
@@ -167,6 +219,15 @@ TABLES = (
             Table("offset_training", "offset_training", (TRAINING_VIEW,)),
         ),
         minutes=4,
+    ),
+    TableRule(
+        name="table_saturation_search",
+        message="Write what the search for saturation found",
+        inputs=_search_inputs,
+        tables=(
+            Table("saturation_search", "table_saturation_search", (SEARCH_VIEW,)),
+            Table("published_search", "published_search", (SHIPPED_SEARCH_VIEW,)),
+        ),
     ),
 )
 
