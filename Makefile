@@ -72,7 +72,7 @@ cluster: .venv/cluster  ## what profiles/slurm and profiles/kubernetes need besi
 
 bench: .venv/dev  ## time and memory beside named peers; writes benchmarks/RESULTS.md
 	$(BIN)/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
-	for name in counting out_of_core scale spectrum language_model metrics training heads vocabulary scaling start probe default_run; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in counting out_of_core scale spectrum language_model metrics training stacked heads vocabulary scaling start probe default_run; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # The packages of CUDA are left out: a build of torch for the CPU does without.
 requirements:  ## pin every package, also those that come along, for every platform (needs uv)

@@ -4,6 +4,7 @@ from lm_saturation.config.causes import (
     InterventionOptions,
     LanguageOptions,
     OffsetTrainingOptions,
+    SaturationSearchOptions,
     SearchOptions,
     SoftmaxRankOptions,
 )
@@ -11,7 +12,14 @@ from lm_saturation.config.ngrams import NgramSample
 from lm_saturation.config.suites import TrainingOptions
 from lm_saturation_workflow.accessor import experiment_of
 from lm_saturation_workflow.code_hash import code_of
-from lm_saturation_workflow.paths import final_span, head_or_trunk_rates, suite_tokenizer, suite_tokens, token_files
+from lm_saturation_workflow.paths import (
+    final_span,
+    head_or_trunk_rates,
+    suite_tokenizer,
+    suite_tokens,
+    token_files,
+    tokenizer_file,
+)
 from lm_saturation_workflow.project import resource
 from lm_saturation_workflow.resources import BASE_MB, gpus, growing
 
@@ -253,3 +261,41 @@ rule head_or_trunk:
         "Train heads of low rank on {wildcards.model} of {wildcards.suite}, and narrow models, with seed {wildcards.seed}"
     script:
         "../scripts/causes/head_or_trunk.py"
+
+
+rule saturation_search:
+    input:
+        tokens=lambda wildcards: token_files(experiment, wildcards.corpus, wildcards.tokenizer),
+        tokenizer=lambda wildcards: tokenizer_file(wildcards.tokenizer),
+    output:
+        runs=ensure(
+            "<results>/causes/{corpus}/{tokenizer}/{width}/{batch_size}/saturation_search.parquet", non_empty=True
+        ),
+        curves=ensure(
+            "<results>/causes/{corpus}/{tokenizer}/{width}/{batch_size}/saturation_search_curves.parquet",
+            non_empty=True,
+        ),
+    log:
+        "<logs>/causes/saturation_search/{corpus}/{tokenizer}/{width}/{batch_size}.log",
+    benchmark:
+        "<logs>/causes/saturation_search/{corpus}/{tokenizer}/{width}/{batch_size}.tsv"
+    wildcard_constraints:
+        width=r"\d+",
+        batch_size=r"\d+",
+    conda:
+        "../envs/models.yaml"
+    threads: experiment.causes.threads
+    resources:
+        mem_mb=growing(experiment.causes.memory_mb),
+        runtime=growing(2880),
+        disk_mb=BASE_MB,
+    params:
+        options=experiment.causes.search.part(SaturationSearchOptions),
+        weights=experiment.search_weights,
+        sample=experiment.search_sample,
+        held_out=experiment.held_out,
+        code=code_of("causes/saturation_search.py"),
+    message:
+        "Search for saturation on {wildcards.corpus} in {wildcards.tokenizer}, width {wildcards.width}"
+    script:
+        "../scripts/causes/saturation_search.py"

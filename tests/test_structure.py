@@ -17,9 +17,9 @@ tied.remedies
 config
 checkpoints
 metrics ngrams saturation scaling training
-abilities heads in_memory softmax_rank tied
+abilities heads in_memory softmax_rank stacked tied
 evidence
-head_or_trunk invisible
+head_or_trunk invisible miniature
 claims figures
 probing report
 """

@@ -228,6 +228,17 @@ def head_or_trunk_tables(experiment: Experiment) -> list[str]:
     ]
 
 
+def search_tables(experiment: Experiment, table: str) -> list[str]:
+    """A table of the search for saturation: of every text, width and batch size."""
+    search = experiment.causes.search
+    return [
+        f"<results>/causes/{text.corpus}/{text.tokenizer}/{width}/{batch_size}/{table}.parquet"
+        for text in experiment.search_texts
+        for width in search.widths
+        for batch_size in search.batch_sizes
+    ]
+
+
 def language_model_tables(texts: Iterable[TokenizedText]) -> list[str]:
     """The tables of the 5-gram models of these texts."""
     return [f"<results>/ngrams/{'/'.join(text)}/language_model/language_model.parquet" for text in texts]

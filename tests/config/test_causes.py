@@ -16,6 +16,9 @@ from tests.config.defaults import changed, error_of
         ("causes/trial_iterations", 500, "causes.trial_iterations is 500; allowed: at most the 120 iterations"),
         ("causes/languages/ranks", [100], "causes.languages.ranks names 100; allowed with these contexts"),
         ("causes/rank", 3, "causes.rank: unknown key"),
+        ("causes/search/widths", [2], "causes.search.widths[0] is 2; allowed: "),
+        ("causes/search/checkpoints", 10, "causes.search.checkpoints is 10; allowed: "),
+        ("causes/search/texts", ["python-docs/bpe"], "causes.search.texts names 'bpe'"),
     ],
 )
 def test_wrong_options_are_one_line(path, value, message):
@@ -32,3 +35,11 @@ def test_texts_are_those_of_the_controls_with_contexts_of_each_length():
 def test_a_search_does_not_depend_on_what_is_searched():
     one = read_experiment(changed("causes/contexts", 5)).causes.part(SearchOptions)
     assert one == read_experiment(changed("causes/contexts", 6)).causes.part(SearchOptions)
+
+
+def test_a_search_for_saturation_reads_its_texts():
+    experiment = read_experiment(changed("causes/search/texts", ["python-source/bpe-2k"]))
+    assert experiment.search_texts == [("python-source", "bpe-2k")]
+    assert ("python-source", "bpe-2k") in experiment.texts()
+    assert (experiment.search_sample.tokens, experiment.search_sample.sequence_length) == (16384, 32)
+    assert read_experiment(changed("metrics/tokens", 900)).search_texts == []

@@ -38,8 +38,9 @@ TIED_TRAINED = {"tied_training", "tied_comparison", "figure_tied_saturation", *T
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
 NEEDED = {"figure_softmax_rank", "table_softmax_rank"}  # what a softmax needs
 OF_LANGUAGES = {"softmax_rank_languages", "softmax_rank_transformers"}
+MINIATURE = {"figure_miniature", "table_saturation_search"}
 COMPARED = {"figure_head_or_trunk", "table_head_or_trunk"}  # heads of low rank beside narrow models
-UNSEEN = OF_SECTION["causes"] - NEEDED - COMPARED  # what softmax does not see
+UNSEEN = OF_SECTION["causes"] - NEEDED - COMPARED - MINIATURE  # what softmax does not see
 FACTORIAL = {"head_or_trunk_rates", "head_or_trunk", "claims", *COMPARED}
 CHANGED = {"offset_intervention", *UNSEEN}
 HALVES = {"offset_training", "table_half_precision", "figure_half_precision"}
@@ -120,7 +121,7 @@ def test_every_output_is_there(finished):
 def test_every_job_leaves_a_log_and_a_time(finished):
     logs = finished / "logs" / "smoke"
     names = {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.log")}
-    assert len(names) == 148
+    assert len(names) == 151
     assert {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.tsv")} == names
 
 
@@ -182,6 +183,8 @@ def test_a_fresh_clone_runs_nothing_again(finished):
                 *CHANGED,
                 *HALVES,
                 *FACTORIAL,
+                "saturation_search",
+                *MINIATURE,
             },
         ),
         ("metrics/tokens", 900, {"claims", *MEASURED, *FACTORIAL}),
@@ -218,6 +221,7 @@ def test_a_fresh_clone_runs_nothing_again(finished):
         ("causes/training/steps", 9, {"claims", *HALVES}),
         ("causes/head_or_trunk/steps", 4, FACTORIAL),
         ("causes/head_or_trunk/seeds", [0, 1], FACTORIAL - {"head_or_trunk_rates"}),
+        ("causes/search/checkpoints", 12, {"saturation_search", "claims", *MINIATURE}),
         ("causes/memory_mb", 3000, set()),
         ("ngrams/memory_mb", 5000, set()),
         ("ngrams/threads", 2, set()),

@@ -13,6 +13,7 @@ from lm_saturation.claims import real as real
 from lm_saturation.claims import causes as causes
 from lm_saturation.claims import half_precision as half_precision
 from lm_saturation.claims import head_or_trunk as head_or_trunk
+from lm_saturation.claims import miniature as miniature
 
 # isort: on
 from lm_saturation.claims.base import CLAIMS, SOURCES, Claim, Context

@@ -188,6 +188,46 @@ class HeadOrTrunkConfig(FactorialOptions):
         return [(suite, model) for suite, model in (name.split("/") for name in self.models)]
 
 
+SearchedText = Annotated[str, Field(pattern=r"^[^/]+/[^/]+$"), allowed("CORPUS/TOKENIZER")]
+Width = Annotated[int, Field(ge=4, multiple_of=2), allowed("an even number from 4")]
+Rates = Annotated[list[Annotated[float, Field(gt=0)]], Different("numbers above 0")]
+Schedule = Literal["constant", "cosine"]
+LogitPrecision = Literal["float32", "bfloat16"]
+
+
+class SaturationSearchOptions(Section):
+    """How tiny models are trained in search of saturation: all combinations, those of one shape at once."""
+
+    learning_rates: Rates = option([0.01, 0.1], "peak learning rates; above 0")
+    schedules: Annotated[list[Schedule], Different("schedules"), allowed("constant, cosine")] = option(
+        ["constant", "cosine"], "of the learning rate after the warm-up: constant, or cosine to a tenth"
+    )
+    weight_decays: Annotated[list[Annotated[float, Field(ge=0)]], Different("numbers from 0")] = option(
+        [0.1], "weight decays of matrices and embeddings; from 0"
+    )
+    precisions: Annotated[list[LogitPrecision], Different("precisions"), allowed("float32, bfloat16")] = option(
+        ["float32", "bfloat16"], "of the logits in training: float32, bfloat16"
+    )
+    seeds: Seeds = option([0, 1, 2], "seeds of weights and text order, at least three for a verdict")
+    tokens_per_parameter: Count = option(8000, "that each training sees; from 1")
+    sequence_length: int = option(32, "tokens/sequence; from 2", ge=2)
+    checkpoints: int = option(48, "evenly spaced over a training; a multiple of 4, from 8", ge=8, multiple_of=4)
+    held_out_tokens: int = option(16384, "predicted tokens of the held-out sample; from 2", ge=2)
+    random_text_tokens: Count = option(4096, "predicted tokens of random text by the unigram law; from 1")
+
+
+class SaturationSearchConfig(SaturationSearchOptions):
+    """On which texts, and of which shapes."""
+
+    texts: Annotated[list[SearchedText], Different("CORPUS/TOKENIZER", 0)] = option(
+        [], "CORPUS/TOKENIZER that tiny models are trained on; [] for no search"
+    )
+    widths: Annotated[list[Width], Different("even numbers from 4")] = option(
+        [4], "hidden sizes, even, from 4; one layer, one attention head"
+    )
+    batch_sizes: Annotated[list[Count], Different("whole numbers from 1")] = option([16], "sequences/update; from 1")
+
+
 class CausesConfig(SoftmaxRankOptions, JobOptions):
     """What a softmax needs, on the texts of ngrams.controls with contexts of each length, and what it does not see."""
 
@@ -198,6 +238,7 @@ class CausesConfig(SoftmaxRankOptions, JobOptions):
 
     training: OffsetTrainingConfig = option({}, "small models trained in half precision")
     head_or_trunk: HeadOrTrunkConfig = option({}, "wide trunks with heads of low rank, beside narrow models")
+    search: SaturationSearchConfig = option({}, "tiny models trained in search of saturation, on the CPU")
 
     @model_validator(mode="after")
     def _trial_first(self) -> Self:

@@ -25,6 +25,7 @@ from lm_saturation.config.suites import (
     Suite,
     TrainedModel,
     TrainedSuite,
+    WeightsOptions,
 )
 from lm_saturation.config.tied import TiedConfig
 from lm_saturation.errors import InputError
@@ -140,6 +141,8 @@ class Experiment(Section):
         trained = [f"{name}/{model}" for name, suite in own for model in suite.models]
         yield "causes.training.models", self.causes.training.models, trained
         yield "causes.head_or_trunk.models", self.causes.head_or_trunk.models, trained
+        yield "causes.search.texts", [text.corpus for text in self.search_texts], self.corpora
+        yield "causes.search.texts", [text.tokenizer for text in self.search_texts], self.tokenizers
         yield "abilities.suites", self.abilities.suites, self.measured_suites
         yield "tied.training.corpus", [self.tied.training.corpus], self.corpora
         yield "tied.training.tokenizer", [self.tied.training.tokenizer], self.tokenizers
@@ -205,6 +208,28 @@ class Experiment(Section):
             return None
         return self.causes.part(SoftmaxRankOptions, dimensions=smoothed.dimensions, norm_products=[])
 
+    @property
+    def search_texts(self) -> list[TokenizedText]:
+        """The texts that tiny models are trained on in search of saturation."""
+        return [TokenizedText(*name.split("/")) for name in self.causes.search.texts]
+
+    @property
+    def search_weights(self) -> WeightsOptions:
+        """How those models are read."""
+        return WeightsOptions(
+            trained_here=True, dtype="float32", first_token=None, bad_checkpoints="refuse", tokens_per_step=None
+        )
+
+    @property
+    def search_sample(self) -> MetricOptions:
+        """What they are measured on."""
+        search = self.causes.search
+        return MetricOptions(
+            tokens=search.held_out_tokens,
+            sequence_length=search.sequence_length,
+            random_text_tokens=search.random_text_tokens,
+        )
+
     def head_options(self, kind: type[Kind], suite: str) -> Kind:
         """The options of `kind` for LM heads on a suite's trunks."""
         return self.heads.part(kind, sequence_length=self.head_sequence_length(suite))
@@ -224,6 +249,7 @@ class Experiment(Section):
         texts = [*self.language_models(), *(self.text_of(suite) for suite, _ in self.heads.trunks)]
         trainings = self.causes.training.trainings + self.causes.head_or_trunk.trainings
         texts += [self.text_of(suite) for suite, _ in trainings]
+        texts += self.search_texts
         if self.tied.trained_remedies:
             texts.append(TokenizedText(self.tied.training.corpus, self.tied.training.tokenizer))
         for name, suite in self.control_suites.items():

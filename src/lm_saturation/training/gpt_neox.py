@@ -12,6 +12,7 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 from lm_saturation.config.suites import TrainedModel
 
 ROTARY_SHARE = 0.25  # of the dimensions of an attention head
+ROTARY_BASE = 10000.0  # wavelengths of the pairs run from 2π to 2π times it
 RESIDUAL_OUTPUTS = (".attention.dense.weight", ".mlp.dense_4h_to_h.weight")  # the two that write into the residual
 
 
@@ -23,8 +24,15 @@ def build_model(model: TrainedModel, vocabulary_size: int, sequence_length: int)
     return built
 
 
+def rotary_dimensions(head_width: int) -> int:
+    """How many dimensions of an attention head are turned: a quarter, one pair at least."""
+    return max(2, 2 * int(head_width * ROTARY_SHARE / 2))
+
+
 def neox_config(model: TrainedModel, vocabulary_size: int, sequence_length: int) -> GPTNeoXConfig:
     """Pythia's configuration at this size: embedding and LM head without padding rows, no begin- or end-of-text."""
+    head_width = model.width // model.attention_heads
+    share = rotary_dimensions(head_width) / head_width
     return GPTNeoXConfig(
         vocab_size=vocabulary_size,
         hidden_size=model.width,
@@ -34,7 +42,7 @@ def neox_config(model: TrainedModel, vocabulary_size: int, sequence_length: int)
         hidden_act="gelu",
         max_position_embeddings=sequence_length,
         layer_norm_eps=1e-5,
-        rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": ROTARY_SHARE},
+        rope_parameters={"rope_type": "default", "rope_theta": ROTARY_BASE, "partial_rotary_factor": share},
         use_parallel_residual=True,
         tie_word_embeddings=False,
         bos_token_id=None,

@@ -10,6 +10,7 @@ from lm_saturation_workflow.paths import (
     head_or_trunk_tables,
     intervention_tables,
     ngram_tables,
+    search_tables,
     softmax_rank_tables,
 )
 from lm_saturation_workflow.project import resource
@@ -45,6 +46,15 @@ def _figure_inputs(experiment: Experiment) -> Files:
 
 def _factorial_inputs(experiment: Experiment) -> Files:
     return {"trainings": head_or_trunk_tables(experiment)}
+
+
+def _search_inputs(experiment: Experiment) -> Files:
+    return {
+        "shipped_runs": resource("saturation_search.csv"),
+        "shipped_curves": resource("saturation_search_curves.csv"),
+        "runs": search_tables(experiment, "saturation_search"),
+        "curves": search_tables(experiment, "saturation_search_curves"),
+    }
 
 
 def _contexts(row: dict[str, Any]) -> str:
@@ -159,6 +169,31 @@ HEAD_OR_TRUNK_VIEW = View(
     "wide model, by what the narrow model loses against it; its interval is over seeds.",
 )
 
+SEARCH_COLUMNS = (
+    words("corpus"),
+    digits("V", "vocabulary_size"),
+    digits("d", "hidden_size"),
+    digits("peak rate", "learning_rate"),
+    words("schedule"),
+    digits("weight decay", "weight_decay"),
+    words("logits", "precision"),
+    digits("tokens/parameter", "tokens_per_parameter", ",.0f"),
+    digits("seeds", "seeds"),
+    digits("increase (nats)", "increase_nats", ".4f"),
+    interval("increase", ".4f"),
+    digits("on unigram text", "unigram_increase_nats", ".3f"),
+    digits("offset of logits", "logit_offset", ".1f"),
+    digits("singular entropy / ln d", "entropy_share", ".2f"),
+    digits("centred", "entropy_centred_share", ".2f"),
+    digits("mean cosine", "anisotropy", ".2f"),
+)
+SEARCH_NOTE = (
+    "Increase of the held-out loss from the twelfth of the training where it is lowest, as the other seeds choose it, "
+    "to the last. The interval is Student's over seeds or that over documents, whichever reaches further."
+)
+SHIPPED_SEARCH_VIEW = View("published_search", "The search for saturation, as shipped", SEARCH_COLUMNS, SEARCH_NOTE)
+SEARCH_VIEW = View("saturation_search", "The search for saturation of this run", SEARCH_COLUMNS, SEARCH_NOTE)
+
 FIGURES = (
     Figure(
         name="figure_softmax_rank",
@@ -205,6 +240,17 @@ FIGURES = (
         inputs=lambda experiment: {**_factorial_inputs(experiment), "shares": table_file("head_or_trunk")},
         wanted=lambda experiment: bool(experiment.causes.head_or_trunk.models),
     ),
+    Figure(
+        name="figure_miniature",
+        title="Saturation in miniature",
+        caption="Tiny models trained on thousands of tokens a parameter: does the loss of any recipe rise again? And "
+        "do heads degenerate where it does not?",
+        details="Means over three seeds and over the checkpoints of each twelfth of the training. Left and middle: "
+        "held-out loss, and loss on random text of the unigram law, above their minimum; linear below 0.005 nats, the "
+        "increase that counts, in grey. Right: the increase at the end with its interval, against the singular entropy "
+        "of the head with its mean row removed. From the search that is shipped, and that of this run if it has one.",
+        inputs=_search_inputs,
+    ),
 )
 
 TABLES = (
@@ -231,6 +277,15 @@ TABLES = (
         message="Write which share of a narrow model's loss its head explains",
         inputs=_factorial_inputs,
         tables=(Table("head_or_trunk", "table_head_or_trunk", (HEAD_OR_TRUNK_VIEW,)),),
+    ),
+    TableRule(
+        name="table_saturation_search",
+        message="Write what the search for saturation found",
+        inputs=_search_inputs,
+        tables=(
+            Table("saturation_search", "table_saturation_search", (SEARCH_VIEW,)),
+            Table("published_search", "published_search", (SHIPPED_SEARCH_VIEW,)),
+        ),
     ),
 )
 
