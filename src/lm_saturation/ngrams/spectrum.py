@@ -148,7 +148,8 @@ def _eliminated_bounds(rows: Rows, layout: Layout, limits: Limits) -> tuple[NDAr
     large = layout.sizes > max(limits.exact, 1)
     eigenvalues = _pinched_eigenvalues(rows(), layout, np.where(large, 0, layout.sizes), limits)
     memory_bytes, threads = limits.memory_bytes / 2, limits.threads
-    couplings = [find_couplings(rows, layout, number, memory_bytes, threads) for number in np.flatnonzero(large)]
+    numbers = map(int, np.flatnonzero(large))
+    couplings = [find_couplings(rows, layout, number, memory_bytes, threads) for number in numbers]
     high = upper_bound(eigenvalues)
     low = np.sqrt(lower_tails(eigenvalues, couplings, threads) / eigenvalues.sum())
     return np.minimum(low, high), high
