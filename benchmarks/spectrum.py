@@ -3,6 +3,9 @@
 python -m benchmarks.spectrum                 two matrices, every solver, k = 16 to 4096: an hour or two
 python -m benchmarks.spectrum whole           4.7e7 5-grams, V = 32k, ours and dense eigvalsh alone: an hour
 python -m benchmarks.spectrum bounds          how close the bounds and estimates come, at orders 2 to 5
+python -m benchmarks.spectrum bracket [types [matrices]]  width and time of the bracket at 1e7 and 4.7e7 5-grams, or
+                                              of matrices by name, beside dense eigvalsh of the first of them, or of
+                                              so many types of it: some minutes
 
 Solvers that are not installed (see benchmarks/requirements.txt) are left out, and the table says so.
 """
@@ -11,6 +14,7 @@ import json
 import resource
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 
 import numpy as np
@@ -22,9 +26,15 @@ from lm_saturation.ngrams.counting import count_ngrams
 from lm_saturation.ngrams.counting_kernels import mark_starts
 from lm_saturation.ngrams.spectrum import Limits, exact_spectrum, find_spectrum, w_error
 
-MATRICES = {"1e7": (8192, 10_000_000), "1e5": (50277, 100_000), "whole": (32000, 47_000_000)}  # V and 5-grams
+MATRICES = {  # V and 5-grams
+    "1e7": (8192, 10_000_000),
+    "1e5": (50277, 100_000),
+    "wide": (32000, 10_000_000),
+    "whole": (32000, 47_000_000),
+}
 KEPT = [16, 256, 1024, 4096]  # singular values of the solvers that give the first ones
 SECONDS, GIGABYTES = 180, 12  # after which a run is cut
+EXACT, PANELS = 1000, 3e9  # types of a component that is solved beside the bracket, bytes for the rows and columns of G
 PACKAGES = ["numpy", "scipy", "numba", "scikit-learn"]
 OPTIONAL = {"PRIMME": "primme", "torch.svd_lowrank": "torch"}
 
@@ -132,13 +142,20 @@ FIRST = {
 }
 
 
+def work_timed(work):
+    """As `timed`, with the seconds of all cores beside: they say more where other work runs."""
+    start = time.process_time()
+    result, cost = timed(work)
+    return result, cost | {"cpu_seconds": time.process_time() - start}
+
+
 def run(name, method, k):
     """One measurement, in this process; the singular values go to a file."""
     if method in FIRST:
         resource.setrlimit(resource.RLIMIT_AS, (GIGABYTES << 30,) * 2)
     w = seen(matrix(name))
     exact_spectrum(w[:1000])  # compiles
-    values, cost = timed(lambda: (WHOLE | FIRST)[method](w, int(k)))
+    values, cost = work_timed(lambda: (WHOLE | FIRST)[method](w, int(k)))
     np.save(CACHE / f"{name} {method} {k}.npy", values)
     norm = float((w.data**2).sum())
     print(json.dumps(cost | {"types": w.shape[1], "rows": w.shape[0], "squared_norm": norm}))
@@ -243,10 +260,77 @@ def whole():
     write_results(title, command, PACKAGES, lines)
 
 
+def first_types(name, types):
+    """W of so many types of largest norm, all if 0."""
+    w = seen(matrix(name))
+    norms = np.bincount(w.indices, w.data**2)
+    return csr_array(w[:, np.sort(np.argsort(-norms)[: int(types)])]) if int(types) else w
+
+
+def run_bracket(name, types):
+    """The bracket of one matrix, in this process, without an eigensolve of its large component; it goes to a file."""
+    w = first_types(name, types)
+    limits = Limits(exact=EXACT, tolerance=1.0, memory_bytes=PANELS)
+
+    def find(w):
+        survey = gram.Survey(w.shape[1])
+        survey.add(w)
+        return find_spectrum(lambda: [w], survey, limits)
+
+    find(w[:20_000])  # compiles
+    spectrum, cost = work_timed(lambda: find(w))
+    np.save(CACHE / f"{name} bracket {types}.npy", [spectrum.w_error_low, spectrum.w_error_high])
+    print(json.dumps(cost | {"types": w.shape[1], "method": max(spectrum.method)}))
+
+
+def run_dense(name, types):
+    """One dense eigensolve of the same, and how far the exact W-error lies inside the bracket."""
+    w = first_types(name, types)
+    values, cost = work_timed(lambda: dense_eigvalsh(w, 0))
+    truth = w_error(values)
+    low, high = np.load(CACHE / f"{name} bracket {types}.npy")
+    inside = (low**2 <= truth**2 + 1e-12) & (truth**2 <= high**2 + 1e-12)
+    found = {"inside": int(inside.sum()), "below": (truth - low).max(), "above": (high - truth).max()}
+    print(json.dumps(cost | {"types": w.shape[1]} | found))
+
+
+def bracket(types="0", *names):
+    """Width and time of the bracket beside a dense eigensolve, whose time is carried over to what it is not run on."""
+    names = names or ("1e7", "whole")
+    runs = list(dict.fromkeys([(names[0], types), *((name, "0") for name in names)]))
+    found = {run: measure("benchmarks.spectrum", "run_bracket", *run) for run in runs}
+    dense = measure("benchmarks.spectrum", "run_dense", *runs[0])
+    lines = [
+        f"Program text, one thread, {PANELS / 1e9:g} GB for rows and columns of G. The peer is dense eigvalsh of WᵀW.",
+        "Seconds in brackets and the ratio are of CPU time.",
+        f"* carried over from {dense['types']:,} types by the cube.",
+        "",
+        "| 5-grams | V | types | seconds | width, largest | mean | dense eigvalsh, s | ratio |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|",
+        *(_bracket_line(*run, cost, dense) for run, cost in found.items()),
+        "",
+        f"Of {dense['types']:,} types the exact W-error is inside at {dense['inside']:,} d; the lower bound is at most",
+        f"{dense['below']:.1e} below it, the upper one {dense['above']:.1e} above.",
+    ]
+    title, command = "Bracket of W-error without an eigensolve", "python -m benchmarks.spectrum bracket"
+    write_results(title, " ".join([command, types, *names]), PACKAGES[:3], lines)
+
+
+def _bracket_line(name, types, cost, dense):
+    width = -np.subtract(*np.load(CACHE / f"{name} bracket {types}.npy"))
+    scale = (cost["types"] / dense["types"]) ** 3
+    return (
+        f"| {MATRICES[name][1]:,} | {MATRICES[name][0]:,} | {cost['types']:,} "
+        f"| {cost['seconds']:.1f} ({cost['cpu_seconds']:.1f}) | {width.max():.1e} | {width.mean():.1e} "
+        f"| {scale * dense['seconds']:,.0f} ({scale * dense['cpu_seconds']:,.0f}){'' if scale == 1 else '*'} "
+        f"| {scale * dense['cpu_seconds'] / cost['cpu_seconds']:.0f} |"
+    )
+
+
 def bounds():
     lines = [
         "The first 1e6 n-grams of program text, V = 8,192. Bounds and estimates against the exact W-error: the largest",
-        "over d, mean over d in brackets. The leading block has the greatest column norms; 0: column norms alone.",
+        "over d, mean over d in brackets. The leading block has the greatest column norms; 0: without an eigensolve.",
         "",
         "| context order | types | leading block | width of the bracket | upper bound | Lanczos | seconds |",
         "|---:|---:|---:|---:|---:|---:|---:|",
@@ -258,7 +342,7 @@ def bounds():
         survey = gram.Survey(w.shape[1])
         survey.add(w)
         for limit in (0, 512, 2048, 4096):
-            limits = Limits(exact=limit, memory_bytes=1e9, threads=2)
+            limits = Limits(exact=limit, tolerance=0.0 if limit else 1.0, memory_bytes=1e9, threads=2)
             found, cost = timed(lambda of=w, seen=survey, to=limits: find_spectrum(lambda: [of], seen, to))
             width = found.w_error_high - found.w_error_low
             shown = [width, found.w_error_high - truth, np.abs(found.w_error - truth)]
@@ -268,6 +352,6 @@ def bounds():
 
 
 if __name__ == "__main__":
-    {"run": run, "block": run_block, "whole": whole, "bounds": bounds, "peers": peers}[
-        sys.argv[1] if len(sys.argv) > 1 else "peers"
-    ](*sys.argv[2:])
+    commands = {"run": run, "run_bracket": run_bracket, "block": run_block, "whole": whole, "bounds": bounds}
+    commands |= {"run_dense": run_dense, "bracket": bracket, "peers": peers}
+    commands[sys.argv[1] if len(sys.argv) > 1 else "peers"](*sys.argv[2:])

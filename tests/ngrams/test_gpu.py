@@ -26,10 +26,13 @@ def test_equal_to_numba(gpu_code_on_cpu, monkeypatch, order, limit):
     matrix = real_matrix(order, tokens=10_000)
     blocks = [matrix[:1], matrix[1:1], matrix[1:500], matrix[500:]]
     on_gpu, on_cpu = (
-        find_spectrum(lambda: blocks, survey_of(*blocks), Limits(exact=limit, tolerance=1.0, device=device))
+        find_spectrum(
+            lambda: blocks, survey_of(*blocks), Limits(exact=limit, tolerance=0.0, memory_bytes=1e8, device=device)
+        )
         for device in ("cuda", "cpu")
     )
     np.testing.assert_allclose(on_gpu.w_error, on_cpu.w_error, atol=1e-7)
+    np.testing.assert_allclose(on_gpu.w_error_high, on_cpu.w_error_high, atol=1e-7)
     np.testing.assert_array_equal(on_gpu.component_sizes, on_cpu.component_sizes)
     if limit == np.inf:
         assert on_gpu.rank == on_cpu.rank

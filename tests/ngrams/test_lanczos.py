@@ -57,13 +57,13 @@ def test_products_equal_those_of_dense_matrices(threads):
     np.testing.assert_allclose(product(vectors), vectors @ pinched, atol=1e-10)
 
 
-@pytest.mark.parametrize(("order", "error"), [(2, 8e-3), (3, 6e-3), (5, 5e-3)])
-def test_estimates_on_real_text_are_closer_than_the_bound(order, error):
+@pytest.mark.parametrize(("order", "tolerance", "error"), [(2, 5e-3, 8e-3), (3, 1e-3, 6e-3), (5, 1e-4, 5e-3)])
+def test_estimates_on_real_text_are_closer_than_the_bound(order, tolerance, error):
     matrix = real_matrix(order)
     exact = exact_spectrum(matrix)
-    limits = Limits(exact=500, tolerance=0.005, memory_bytes=1e8, threads=2)
+    limits = Limits(exact=500, tolerance=tolerance, memory_bytes=1e8, threads=2)
     spectrum = find_spectrum(lambda: [matrix], survey_of(matrix), limits)
-    wide = spectrum.w_error_high - spectrum.w_error_low > 0.005
+    wide = spectrum.w_error_high - spectrum.w_error_low > tolerance
     np.testing.assert_array_equal(spectrum.method, np.where(wide, "lanczos", "bracket"))
     assert wide.any()
     assert np.abs(spectrum.w_error - exact.w_error).max() < error
@@ -84,7 +84,7 @@ def test_the_control_variate_takes_most_of_the_error_away(monkeypatch, order):
     difference, error = lanczos.tail_difference(product, lanczos.pinched_product(blocks, layout.squared_norms), size)
     plain = lanczos.quadrature_tails(*lanczos.quadrature(product, signs(size))).mean(0)
     norm = layout.squared_norms.sum()
-    limits = Limits(exact=300, tolerance=1.0)
+    limits = Limits(exact=300, tolerance=0.0, memory_bytes=1e8)  # the leading block is solved
     known = find_spectrum(lambda: [matrix], survey_of(matrix), limits).w_error_high ** 2 * norm
     truth = exact_spectrum(matrix).w_error ** 2 * norm
     assert np.abs(known + difference - truth).mean() < np.abs(plain - truth).mean() / 2

@@ -146,15 +146,15 @@ def off_diagonal_mass(
     mass = 0.0
     for number in np.flatnonzero(layout.sizes > np.maximum(leading, 1)):
         windows = np.zeros((len(leading), 4), np.int64)
-        panels = list(_panels(layout.sizes[number], leading[number], memory_bytes))
-        for low, high, top, bottom in progress(panels, "columns of G", unit="panel"):
+        parts = list(panels(layout.sizes[number], leading[number], memory_bytes))
+        for low, high, top, bottom in progress(parts, "columns of G", unit="panel"):
             windows[number] = low, high, top, bottom
             panel = accumulate(rows(), layout, windows, threads).reshape(high - low, bottom - top)
             mass += 2 * float(sum((column**2).sum() for column in panel))
     return mass
 
 
-def _panels(size: int, leading: int, memory_bytes: float) -> Iterator[tuple[int, int, int, int]]:
+def panels(size: int, leading: int, memory_bytes: float) -> Iterator[tuple[int, int, int, int]]:
     """Windows that cover a component below the diagonal, without its leading block."""
     low = 0
     while low < size - 1:

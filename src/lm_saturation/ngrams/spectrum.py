@@ -1,9 +1,9 @@
 """The singular values of W and W-error at every d: exact by components, and bounds where a component is too large.
 
 A token alone in its component of G = WᵀW has its diagonal entry as eigenvalue; every other component gets one dense
-symmetric eigensolve in float64. Nothing is iterative, randomised or truncated. In a component of more types than a
-limit, the tokens of largest column norm are solved and the rest is bracketed (bracket.py); where the bracket is wide,
-an estimate is put into it (lanczos.py).
+symmetric eigensolve in float64. Nothing is iterative, randomised or truncated. A component of more types than a limit
+is bracketed without an eigensolve (elimination.py). Where that is too wide, its tokens of largest column norm are
+solved (bracket.py); where it still is, an estimate is put into the bracket (lanczos.py).
 """
 
 from collections.abc import Iterable
@@ -18,6 +18,7 @@ from scipy.sparse import csr_array
 from lm_saturation.io.logs import log
 from lm_saturation.ngrams import gram, lanczos
 from lm_saturation.ngrams.bracket import lower_bound, tail_sums, upper_bound
+from lm_saturation.ngrams.elimination import find_couplings, lower_tails
 from lm_saturation.ngrams.gram import Layout, Rows, Survey
 
 METHODS = ["exact", "bracket", "lanczos"]  # of W-error, the most exact first
@@ -92,23 +93,12 @@ def find_spectrum(matrix_rows: Rows, survey: Survey, limits: Limits) -> Spectrum
     ArithmeticError if the squares do not sum to the squared Frobenius norm.
     """
     layout = gram.lay_out(survey)
-    leading = np.where(layout.sizes > 1, np.minimum(layout.sizes, limits.exact), 0).astype(np.int64)
-    eigenvalues = _pinched_eigenvalues(gram.coupling_rows(matrix_rows(), layout), layout, leading, limits)
-    column_norms = w_error(np.sqrt(np.sort(layout.squared_norms)[::-1]))
-    errors = high = upper_bound(eigenvalues)
-    if (layout.sizes <= max(limits.exact, 1)).all():
-        method = np.full(len(errors), "exact")
-        return Spectrum(np.sqrt(eigenvalues), errors, errors, errors, column_norms, method, layout.sizes)
-    rows = _rows_again(matrix_rows, survey, layout, limits.memory_bytes / 2)
-    mass = gram.off_diagonal_mass(rows, layout, leading, limits.memory_bytes / 2, limits.threads)
-    low = lower_bound(eigenvalues, mass)
-    log.info("%d types in a component: W-error is bracketed to %.1e", layout.sizes[0], (high - low).max())
-    wide = high - low > limits.tolerance
-    if wide.any():
-        estimate = np.clip(_estimate(rows, layout, leading, eigenvalues, limits.threads), low, high)
-        errors = np.minimum.accumulate(np.where(wide, estimate, errors))
-    method = np.where(wide, "lanczos", "bracket")
-    return Spectrum(None, errors, low, high, column_norms, method, layout.sizes)
+    if (layout.sizes > max(limits.exact, 1)).any():
+        rows = _rows_again(matrix_rows, survey, layout, limits.memory_bytes / 2)
+        return _bracketed(rows, layout, limits)
+    eigenvalues = _pinched_eigenvalues(gram.coupling_rows(matrix_rows(), layout), layout, layout.sizes, limits)
+    errors, method = upper_bound(eigenvalues), np.full(len(eigenvalues), "exact")
+    return Spectrum(np.sqrt(eigenvalues), errors, errors, errors, _norms_alone(layout), method, layout.sizes)
 
 
 def w_error(singular_values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -129,10 +119,47 @@ def smallest_dimension(errors: NDArray[np.float64], threshold: float) -> int:
     return int(np.searchsorted(-errors, -threshold)) + 1
 
 
+def _norms_alone(layout: Layout) -> NDArray[np.float64]:
+    return upper_bound(np.sort(layout.squared_norms)[::-1])
+
+
+def _bracketed(rows: Rows, layout: Layout, limits: Limits) -> Spectrum:
+    """Bounds without an eigensolve of the large components; where too wide, with their leading blocks solved."""
+    low, high = _eliminated_bounds(rows, layout, limits)
+    errors, wide = high, high - low > limits.tolerance
+    log.info("%d types in a component: W-error is bracketed to %.1e", layout.sizes[0], (high - low).max())
+    if wide.any():
+        leading = np.where(layout.sizes > 1, np.minimum(layout.sizes, limits.exact), 0).astype(np.int64)
+        eigenvalues = _pinched_eigenvalues(rows(), layout, leading, limits)
+        mass = gram.off_diagonal_mass(rows, layout, leading, limits.memory_bytes / 2, limits.threads)
+        high = np.minimum(high, upper_bound(eigenvalues))
+        low = np.minimum(np.maximum(low, lower_bound(eigenvalues, mass)), high)
+        log.info("with %d of its types solved, to %.1e", leading[0], (high - low).max())
+        errors, wide = high, high - low > limits.tolerance
+    if wide.any():
+        estimate = np.clip(_estimate(rows, layout, leading, eigenvalues, limits.threads), low, high)
+        errors = np.minimum.accumulate(np.where(wide, estimate, errors))
+    method = np.where(wide, "lanczos", "bracket")
+    return Spectrum(None, errors, low, high, _norms_alone(layout), method, layout.sizes)
+
+
+def _eliminated_bounds(rows: Rows, layout: Layout, limits: Limits) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) low and high of W-error (elimination.py), with only those components solved that are not too large."""
+    large = layout.sizes > max(limits.exact, 1)
+    eigenvalues = _pinched_eigenvalues(rows(), layout, np.where(large, 0, layout.sizes), limits)
+    memory_bytes, threads = limits.memory_bytes / 2, limits.threads
+    numbers = map(int, np.flatnonzero(large))
+    couplings = [find_couplings(rows, layout, number, memory_bytes, threads) for number in numbers]
+    high = upper_bound(eigenvalues)
+    low = np.sqrt(lower_tails(eigenvalues, couplings, threads) / eigenvalues.sum())
+    return np.minimum(low, high), high
+
+
 def _pinched_eigenvalues(
     rows: Iterable[csr_array], layout: Layout, leading: NDArray[np.int64], limits: Limits
 ) -> NDArray[np.float64]:
-    """(n,) falling: those of the leading blocks of G, and the diagonal elements of all other types."""
+    """(n,) falling: those of the first `leading` types of each component, and the diagonal elements of all others."""
+    leading = np.where(layout.sizes > 1, leading, 0)  # the eigenvalue of a type alone is its diagonal element
     if limits.device == "cuda":
         from lm_saturation.ngrams import gpu  # here, because it imports PyTorch
 
