@@ -32,7 +32,8 @@ PAPER = "paper's curves"  # digitised, with the error of reading them off
 PUBLISHED = "published runs"  # evaluations and trainings that others published
 HERE = "measured here"  # models trained, text counted and problems solved in this run
 REAL = "real weights"  # a published model, measured here
-SOURCES = (PAPER, PUBLISHED, HERE, REAL)
+SHIPPED = "shipped trainings"  # small models that this project trained before, whose numbers it ships
+SOURCES = (PAPER, PUBLISHED, HERE, REAL, SHIPPED)
 
 REPRODUCED = "reproduced"
 IN_PART = "in part"

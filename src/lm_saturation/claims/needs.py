@@ -92,6 +92,7 @@ LOGIT_RANKS = Need("Languages of known logit rank (causes.languages)", (DEFAULT,
 FACTORIAL = Need(
     "Wide trunks with heads of low rank beside narrow models, three seeds or more (causes.head_or_trunk)", (CAUSES,)
 )
+SHIPPED_RUNS = Need("Shipped trainings, whose numbers every configuration reads", (DEFAULT,))
 REAL_TEXT = Need("At least 50,000 5-grams of real text", (DEFAULT, OWN_TEXT, PAPER))
 
 

@@ -12,6 +12,7 @@ from lm_saturation_workflow.paths import (
     offset_training_tables,
     softmax_rank_tables,
 )
+from lm_saturation_workflow.project import resource
 
 
 def _inputs(experiment: Experiment) -> Files:
@@ -29,7 +30,7 @@ def _figure_inputs(experiment: Experiment) -> Files:
 
 
 def _factorial_inputs(experiment: Experiment) -> Files:
-    return {"trainings": head_or_trunk_tables(experiment)}
+    return {"trainings": head_or_trunk_tables(experiment), "shipped": resource("head_or_trunk.csv")}
 
 
 def _contexts(row: dict[str, Any]) -> str:
@@ -125,6 +126,7 @@ HEAD_OR_TRUNK_VIEW = View(
     "head_or_trunk",
     "Head or trunk",
     (
+        words("source"),
         words("suite"),
         words("wide model", "model"),
         digits("rank r", "rank"),
@@ -185,7 +187,6 @@ FIGURES = (
         "that its head explains, with its 95 % interval over seeds; grey, one half. Hollow: against the control in "
         "place of the wide model. Models of minutes: what trunks and heads cost after long training it does not say.",
         inputs=lambda experiment: {**_factorial_inputs(experiment), "shares": table_file("head_or_trunk")},
-        wanted=lambda experiment: bool(experiment.causes.head_or_trunk.models),
     ),
 )
 
