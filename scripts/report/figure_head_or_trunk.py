@@ -11,8 +11,8 @@ from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 from lm_saturation.figures.panels import empty_figure
 from lm_saturation.figures.style import MARKERS, PUBLISHED, WIDTH, figure_job, save_figure
 from lm_saturation.head_or_trunk.kinds import LOW_RANK, NARROW, WIDE
-from lm_saturation.io.tables import read_csv, read_frames
-from lm_saturation.report.tables.head_or_trunk import KEYS
+from lm_saturation.io.tables import read_csv
+from lm_saturation.report.tables.head_or_trunk import KEYS, all_trainings
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -38,13 +38,13 @@ def drawn_numbers(trainings: pd.DataFrame, shares: pd.DataFrame) -> pd.DataFrame
 def draw(drawn: pd.DataFrame) -> Figure:
     """A row per wide model: losses by rank, and shares."""
     if drawn.empty:
-        return empty_figure("Head or trunk: this configuration trains no models for it (causes.head_or_trunk.models).")
+        return empty_figure("Head or trunk: no such trainings (causes.head_or_trunk.models).")
     groups = list(drawn.groupby(KEYS, sort=False))
     figure, axes = plt.subplots(len(groups), 2, figsize=(WIDTH, 2.8 * len(groups)), squeeze=False)
-    for (left, right), ((suite, model), rows) in zip(axes, groups, strict=True):
+    for (left, right), ((source, suite, model), rows) in zip(axes, groups, strict=True):
         _draw_losses(left, rows)
         _draw_shares(right, rows)
-        left.set_title(f"{suite}/{model}")
+        left.set_title(f"{suite}/{model}, {source}")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small")
     figure.suptitle("Head or trunk: what a narrow model loses, and what a narrow head alone costs")
@@ -88,6 +88,6 @@ def _rank_axis(axis: Axes, ranks: pd.Series) -> None:
 
 if __name__ == "__main__":
     with figure_job(snakemake) as (files, _):
-        trainings = read_frames("head_or_trunk", files.trainings)
+        trainings = all_trainings(files.trainings, files.shipped)
         numbers = drawn_numbers(trainings, read_csv("table_head_or_trunk", files.shares))
         save_figure(draw(numbers), numbers, snakemake.output)

@@ -5,15 +5,17 @@ import pandas as pd
 import pytest
 
 from lm_saturation.claims import CLAIMS
-from lm_saturation.claims.base import HERE, NOT_TESTED
+from lm_saturation.claims.base import HERE, NOT_TESTED, SHIPPED
 from lm_saturation.config import read_experiment
 from lm_saturation.config.causes import FactorialOptions
 from lm_saturation.config.suites import TrainedModel, TrainingOptions
 from lm_saturation.head_or_trunk.kinds import LOW_RANK, NARROW, WIDE
+from lm_saturation.head_or_trunk.shipped import run_trainings
 from lm_saturation.io.tables import read_csv, read_table, write_csv, write_rows
-from lm_saturation.report.tables.head_or_trunk import table_head_or_trunk
+from lm_saturation.report.tables.head_or_trunk import all_trainings, table_head_or_trunk
 from lm_saturation_workflow.paths import head_or_trunk_tables
 from tests.config.defaults import changed, error_of
+from tests.conftest import RESOURCES
 from tests.heads.problems import write_model
 from tests.invisible.test_rules import HELD_OUT, SAMPLE, WEIGHTS
 
@@ -57,6 +59,7 @@ def test_the_rules_train_the_factorial(tmp_path, run_script):
     again = tmp_path / "again.parquet"
     run_script("causes/head_or_trunk.py", input={**files, "rates": []}, output=[again], **job)
     assert (read_table("head_or_trunk", again).to_pandas().rate_factor == 0.5).all()
+    assert len(run_trainings(tmp_path)) == 8 + 4
 
 
 def trainings(share, excess=0.4, noise=0.005, seeds=5, factoring=0.0, ranks=(8, 16)):
@@ -87,12 +90,13 @@ def trainings(share, excess=0.4, noise=0.005, seeds=5, factoring=0.0, ranks=(8, 
     ],
 )
 def test_the_question_finds_what_was_planted(planted, verdict):
-    table = table_head_or_trunk(trainings(**planted))
+    table = table_head_or_trunk(trainings(**planted).assign(source=HERE))
     assert QUESTION.row(HERE, {"head_or_trunk": table})["verdict"] == verdict
+    assert QUESTION.row(SHIPPED, {"head_or_trunk": table})["verdict"] == NOT_TESTED
 
 
 def test_the_table_has_the_planted_numbers(tmp_path):
-    rows = trainings(0.7, noise=0.0, factoring=0.02)
+    rows = trainings(0.7, noise=0.0, factoring=0.02).assign(source=HERE)
     path = tmp_path / "head_or_trunk.csv"
     write_csv("table_head_or_trunk", path, table_head_or_trunk(rows))
     table = read_csv("table_head_or_trunk", path)
@@ -106,7 +110,7 @@ def test_the_table_has_the_planted_numbers(tmp_path):
 
 
 def test_a_seed_that_lacks_a_training_is_left_out():
-    rows = trainings(0.7)
+    rows = trainings(0.7).assign(source=HERE)
     lacking = rows[~((rows.seed == 4) & (rows.cell == NARROW) & (rows["rank"] == 8))]
     assert table_head_or_trunk(lacking).seeds.tolist() == [4, 4]
 
@@ -117,27 +121,34 @@ def test_rates_at_an_edge_are_counted():
         rows[rows.seed == 0].assign(seed=9, chooses_rate=1, rate_factor=factor, loss_nats=3.0)
         for factor in (0.5, 1.0, 2.0)
     ]
-    inner = pd.concat([*tried, rows])
+    inner = pd.concat([*tried, rows]).assign(source=HERE)
     edge = inner.assign(rate_factor=inner.rate_factor.mask((inner.chooses_rate == 0) & (inner.cell == NARROW), 2.0))
     assert table_head_or_trunk(inner).rates_at_edge.tolist() == [0, 0]
     assert table_head_or_trunk(edge).rates_at_edge.tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("ranks", [(8, 16), None])
-def test_table_and_figure(tmp_path, run_script, ranks):
-    """Of planted losses, and of a configuration that trains nothing."""
-    made, table = tmp_path / "made.parquet", tmp_path / "table.csv"
-    if ranks:
-        write_rows("head_or_trunk", made, trainings(0.7, ranks=ranks).to_dict("records"))
-    files = {"trainings": [str(made)] if ranks else []}
+def test_table_and_figure_of_this_run_beside_the_shipped_one(tmp_path, run_script):
+    made, shipped = tmp_path / "made.parquet", RESOURCES / "head_or_trunk.csv"
+    write_rows("head_or_trunk", made, trainings(0.7).to_dict("records"))
+    files = {"trainings": [str(made)], "shipped": str(shipped)}
+    table = tmp_path / "table.csv"
     run_script("report/table_head_or_trunk.py", input=files, output={"head_or_trunk": str(table)})
+    shares = read_csv("table_head_or_trunk", table)
+    assert shares.source.unique().tolist() == [HERE, SHIPPED]
     output = {kind: str(tmp_path / f"figure.{kind}") for kind in ("pdf", "png", "csv")}
     run_script("report/figure_head_or_trunk.py", input={**files, "shares": str(table)}, output=output, params={})
-    drawn, shares = pd.read_csv(output["csv"]), read_csv("table_head_or_trunk", table)
-    assert (drawn.what == "head_share").sum() == len(shares) == len(ranks or ())
-    assert drawn.seed.notna().sum() == (5 * 6 if ranks else 0)
-    verdict = QUESTION.row(HERE, {"head_or_trunk": shares})["verdict"]
-    assert verdict == ("yes" if ranks else NOT_TESTED)
+    drawn = pd.read_csv(output["csv"])
+    both = all_trainings(files["trainings"], shipped)
+    assert (drawn.what == "head_share").sum() == len(shares)
+    assert drawn.seed.notna().sum() == (both.chooses_rate == 0).sum()
+
+
+def test_shipped_trainings_saw_equal_tokens_and_chose_rates_elsewhere():
+    rows = read_csv("head_or_trunk", RESOURCES / "head_or_trunk.csv")
+    compared = rows[rows.chooses_rate == 0]
+    assert (compared.tokens == compared.tokens.iloc[0]).all()
+    assert compared.groupby(["cell", "rank"]).seed.nunique().min() >= 3
+    assert not set(compared.seed) & set(rows[rows.chooses_rate == 1].seed)
 
 
 @pytest.mark.parametrize(

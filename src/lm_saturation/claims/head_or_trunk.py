@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lm_saturation.claims.base import Cut, question
-from lm_saturation.claims.needs import FACTORIAL
+from lm_saturation.claims.base import HERE, SHIPPED, Cut, question
+from lm_saturation.claims.needs import FACTORIAL, SHIPPED_RUNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +31,17 @@ MOST = Cut(
 )
 def the_head_explains_narrow_models(head_or_trunk: pd.DataFrame, cut: float) -> Decisions:
     """Each wide model and rank."""
+    return _shares(head_or_trunk, HERE, cut)
+
+
+@the_head_explains_narrow_models.also_on(SHIPPED, needs=SHIPPED_RUNS)
+def _(head_or_trunk: pd.DataFrame, cut: float) -> Decisions:
+    return _shares(head_or_trunk, SHIPPED, cut)
+
+
+def _shares(table: pd.DataFrame, source: str, cut: float) -> Decisions:
     from lm_saturation.statistics.decisions import above, curves_of
 
+    rows = table[table.source == source]
     ends = ("head_share_low", "head_share_high")
-    names = ["suite", "model", "rank"]
-    return above(curves_of(head_or_trunk, "head_share", *ends, name=names, freedom="freedom"), cut)
+    return above(curves_of(rows, "head_share", *ends, name=["suite", "model", "rank"], freedom="freedom"), cut)

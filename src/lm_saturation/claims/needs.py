@@ -100,6 +100,7 @@ SHIPPED_TRAININGS = Need("Trainings that are shipped, which every configuration 
 FACTORIAL = Need(
     "Wide trunks with heads of low rank beside narrow models, three seeds or more (causes.head_or_trunk)", (CAUSES,)
 )
+SHIPPED_RUNS = Need("Shipped trainings, whose numbers every configuration reads", (DEFAULT,))
 REAL_TEXT = Need("At least 50,000 5-grams of real text", (DEFAULT, OWN_TEXT, PAPER))
 
 

@@ -45,7 +45,7 @@ def _figure_inputs(experiment: Experiment) -> Files:
 
 
 def _factorial_inputs(experiment: Experiment) -> Files:
-    return {"trainings": head_or_trunk_tables(experiment)}
+    return {"trainings": head_or_trunk_tables(experiment), "shipped": resource("head_or_trunk.csv")}
 
 
 def _search_inputs(experiment: Experiment) -> Files:
@@ -149,6 +149,7 @@ HEAD_OR_TRUNK_VIEW = View(
     "head_or_trunk",
     "Head or trunk",
     (
+        words("source"),
         words("suite"),
         words("wide model", "model"),
         digits("rank r", "rank"),
@@ -238,7 +239,6 @@ FIGURES = (
         "that its head explains, with its 95 % interval over seeds; grey, one half. Hollow: against the control in "
         "place of the wide model. Models of minutes: what trunks and heads cost after long training it does not say.",
         inputs=lambda experiment: {**_factorial_inputs(experiment), "shares": table_file("head_or_trunk")},
-        wanted=lambda experiment: bool(experiment.causes.head_or_trunk.models),
     ),
     Figure(
         name="figure_miniature",

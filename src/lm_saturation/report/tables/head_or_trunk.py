@@ -1,23 +1,32 @@
 """The table `table_head_or_trunk`: which share of a narrow model's excess loss its head explains, one row a rank."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lm_saturation.claims.base import HERE, SHIPPED
 from lm_saturation.head_or_trunk.kinds import LOW_RANK, NARROW, WIDE
 from lm_saturation.head_or_trunk.share import SEEDS, Share, share_of
-from lm_saturation.io.tables import table_columns
+from lm_saturation.io.tables import read_csv, read_frames, table_columns
 from lm_saturation.statistics.intervals import mean_interval
 
-KEYS = ["suite", "model"]
+KEYS = ["source", "suite", "model"]
 RUN = ["hidden_size", "vocabulary_size", "step", "tokens", "sample_tokens"]  # the same of all trainings of a wide model
 Row = dict[str, Any]
 
 
+def all_trainings(here: Sequence[str | Path], shipped: str | Path) -> pd.DataFrame:
+    """Rows of `head_or_trunk` of this run and of the shipped ones, and their source."""
+    parts = [read_frames("head_or_trunk", here).assign(source=HERE)]
+    parts.append(read_csv("head_or_trunk", shipped).assign(source=SHIPPED))
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+
 def table_head_or_trunk(trainings: pd.DataFrame) -> pd.DataFrame:
-    """A row per wide model and rank below its width, from rows of `head_or_trunk`.
+    """A row per source, wide model and rank below its width, from rows of `head_or_trunk` and their source.
 
     Seeds without all of the trainings are left out.
     """
