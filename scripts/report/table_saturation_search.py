@@ -16,7 +16,7 @@ if __name__ == "__main__":
             read_csv("saturation_search", files.shipped_runs),
             read_csv("saturation_search_curves", files.shipped_curves),
         ]
-        write_csv("published_search", output.published_search, recipe_rows(*shipped))
+        write_csv("shipped_search", output.shipped_search, recipe_rows(*shipped))
         here = [
             read_frames("saturation_search", files.runs),
             read_frames("saturation_search_curves", files.curves),

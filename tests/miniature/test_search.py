@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lm_saturation.claims import CLAIMS
-from lm_saturation.claims.base import HERE, NOT_TESTED, PUBLISHED
+from lm_saturation.claims.base import HERE, NOT_TESTED, SHIPPED
 from lm_saturation.config.causes import SaturationSearchOptions
 from lm_saturation.config.metrics import HeldOut, MetricOptions
 from lm_saturation.config.suites import TrainedModel, WeightsOptions
@@ -96,9 +96,9 @@ def test_the_rule_and_what_is_made_of_it(files, tmp_path, run_script):
     assert (len(runs), len(curves)) == (24, 48)
     assert (runs.difference_low <= runs.difference_nats + 1e-9).all()
     assert runs.tokens_per_parameter.iloc[0] == pytest.approx(1, abs=0.5)
-    shipped = {f"shipped_{name}": str(RESOURCES / f"{file}.csv") for name, file in SHIPPED.items()}
+    shipped = {f"shipped_{name}": str(RESOURCES / f"{file}.csv") for name, file in FILES.items()}
     inputs = shipped | {name: [path] for name, path in paths.items()}
-    tables = {name: str(tmp_path / f"{name}.csv") for name in ("saturation_search", "published_search")}
+    tables = {name: str(tmp_path / f"{name}.csv") for name in ("saturation_search", "shipped_search")}
     run_script("report/table_saturation_search.py", input=inputs, output=tables)
     assert len(pd.read_csv(tables["saturation_search"])) == 8
     figure = {kind: str(tmp_path / f"figure.{kind}") for kind in ("pdf", "png", "csv")}
@@ -106,7 +106,7 @@ def test_the_rule_and_what_is_made_of_it(files, tmp_path, run_script):
     assert set(pd.read_csv(figure["csv"]).source) == {"shipped", "this run"}
 
 
-SHIPPED = {"runs": "saturation_search", "curves": "saturation_search_curves"}
+FILES = {"runs": "saturation_search", "curves": "saturation_search_curves"}
 
 
 def recipe(increase, half=0.001, **changed):
@@ -131,7 +131,7 @@ def recipe(increase, half=0.001, **changed):
 )
 def test_one_recipe_that_rises_is_enough(recipes, verdict):
     table = pd.DataFrame(recipes, columns=list(recipe(0.0)))
-    for source, name in ((HERE, "saturation_search"), (PUBLISHED, "published_search")):
+    for source, name in ((HERE, "saturation_search"), (SHIPPED, "shipped_search")):
         assert CLAIMS["saturation_in_miniature"].row(source, {name: table})["verdict"] == verdict
 
 
@@ -150,7 +150,7 @@ def test_collapse_without_saturation(recipes, verdict):
 
 
 def test_the_shipped_tables_belong_together():
-    runs, curves = (pd.read_csv(RESOURCES / f"{file}.csv") for file in SHIPPED.values())
+    runs, curves = (pd.read_csv(RESOURCES / f"{file}.csv") for file in FILES.values())
     recipes = recipe_rows(runs, curves)
     assert len(curves) == 12 * len(runs)
     assert recipes.seeds.sum() == len(runs)

@@ -29,7 +29,7 @@ SU = "kexue.fm 9698"
 
 # Sources of evidence, in the order of the page. Each is judged for itself.
 PAPER = "paper's curves"  # digitised, with the error of reading them off
-PUBLISHED = "published runs"  # evaluations and trainings that others published, and those that are shipped here
+PUBLISHED = "published runs"  # evaluations and trainings that others published
 HERE = "measured here"  # models trained, text counted and problems solved in this run
 REAL = "real weights"  # a published model, measured here
 SHIPPED = "shipped trainings"  # small models that this project trained before, whose numbers it ships

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lm_saturation.claims.base import HERE, PUBLISHED, Cut, question
-from lm_saturation.claims.needs import SEARCH, SHIPPED_SEARCH
+from lm_saturation.claims.base import HERE, SHIPPED, Cut, question
+from lm_saturation.claims.needs import SEARCH, SHIPPED_TRAININGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 INCREASE = Cut(0.005, "just below the least increase of the models that the paper counts, .0055 nats of 14M")
 COLLAPSED = Cut(0.5, "the head's entropy then allows √d of its d directions, or fewer", half=0.25, twice=0.75)
 SEEDS = 3  # of a recipe at least, for an interval
-SHOWN = ("figure_miniature", "saturation_search", "published_search")
+SHOWN = ("figure_miniature", "saturation_search", "shipped_search")
 RECIPE = [
     "corpus", "tokenizer", "hidden_size", "batch_size", "learning_rate", "schedule", "weight_decay", "precision",
 ]  # fmt: skip
@@ -30,13 +30,13 @@ RECIPE = [
     "are certainly below it)",
     unit="nats/token, of the recipe whose interval begins highest",
     shown_in=SHOWN,
-    needs=SHIPPED_SEARCH,
-    source=PUBLISHED,
+    needs=SHIPPED_TRAININGS,
+    source=SHIPPED,
     cut=INCREASE,
 )
-def saturation_in_miniature(published_search: pd.DataFrame, cut: float) -> Decisions:
+def saturation_in_miniature(shipped_search: pd.DataFrame, cut: float) -> Decisions:
     """All recipes as one curve: the one whose interval begins highest."""
-    return _found(published_search, cut)
+    return _found(shipped_search, cut)
 
 
 @saturation_in_miniature.also_on(HERE, needs=SEARCH)
@@ -50,13 +50,13 @@ def _(saturation_search: pd.DataFrame, cut: float) -> Decisions:
     "ln d)",
     unit="share of ln d",
     shown_in=SHOWN,
-    needs=SHIPPED_SEARCH,
-    source=PUBLISHED,
+    needs=SHIPPED_TRAININGS,
+    source=SHIPPED,
     cut=COLLAPSED,
 )
-def collapse_without_saturation(published_search: pd.DataFrame, cut: float) -> Decisions:
+def collapse_without_saturation(shipped_search: pd.DataFrame, cut: float) -> Decisions:
     """Each recipe that does not saturate."""
-    return _collapsed(published_search, cut)
+    return _collapsed(shipped_search, cut)
 
 
 @collapse_without_saturation.also_on(HERE, needs=SEARCH)

@@ -90,7 +90,6 @@ TIED_LONG = Need(
 )
 PUBLISHED_MODEL = Need("The numbers of a published model, which every configuration reads", (REAL_WEIGHTS,))
 INTERMEDIATE_CHECKPOINTS = Need("Ten checkpoints or more of the training of a published model", (SMOLLM2,))
-SHIPPED_SEARCH = Need("The search that is shipped, which every configuration reads", (DEFAULT,))
 SEARCH = Need("A search of its own with three seeds or more (causes.search.texts)", (CAUSES,))
 LOGIT_RANKS = Need("Languages of known logit rank (causes.languages)", (DEFAULT,))
 HALF_PRECISION = Need(

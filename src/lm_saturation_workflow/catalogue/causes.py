@@ -192,7 +192,7 @@ SEARCH_NOTE = (
     "Increase of the held-out loss from the twelfth of the training where it is lowest, as the other seeds choose it, "
     "to the last. The interval is Student's over seeds or that over documents, whichever reaches further."
 )
-SHIPPED_SEARCH_VIEW = View("published_search", "The search for saturation, as shipped", SEARCH_COLUMNS, SEARCH_NOTE)
+SHIPPED_SEARCH_VIEW = View("shipped_search", "The search for saturation, as shipped", SEARCH_COLUMNS, SEARCH_NOTE)
 SEARCH_VIEW = View("saturation_search", "The search for saturation of this run", SEARCH_COLUMNS, SEARCH_NOTE)
 
 FIGURES = (
@@ -284,7 +284,7 @@ TABLES = (
         inputs=_search_inputs,
         tables=(
             Table("saturation_search", "table_saturation_search", (SEARCH_VIEW,)),
-            Table("published_search", "published_search", (SHIPPED_SEARCH_VIEW,)),
+            Table("shipped_search", "shipped_search", (SHIPPED_SEARCH_VIEW,)),
         ),
     ),
 )
