@@ -11,11 +11,12 @@ from lm_saturation.config.causes import SaturationSearchOptions
 from lm_saturation.config.metrics import HeldOut, MetricOptions
 from lm_saturation.config.suites import TrainedModel, WeightsOptions
 from lm_saturation.in_memory import model_metrics
-from lm_saturation.io.tables import read_table
+from lm_saturation.io.tables import read_csv, read_table
 from lm_saturation.metrics.evaluation_spec import EvaluationFiles, read_spec
 from lm_saturation.miniature.measured import Sample, measure
 from lm_saturation.miniature.recipes import increases, recipe_rows
 from lm_saturation.miniature.search import checkpoint_steps, recipes_of
+from lm_saturation.miniature.shipped import write_shipped
 from lm_saturation.stacked.weights import layout_of, stack
 from lm_saturation.training.gpt_neox import build_model
 from tests.conftest import RESOURCES
@@ -87,7 +88,9 @@ def test_all_combinations():
 
 
 def test_the_rule_and_what_is_made_of_it(files, tmp_path, run_script):
-    paths = {"runs": str(tmp_path / "runs.parquet"), "curves": str(tmp_path / "curves.parquet")}
+    folder = tmp_path / "causes" / "c" / "t" / "4" / "4"
+    folder.mkdir(parents=True)
+    paths = {name: str(folder / f"{file}.parquet") for name, file in FILES.items()}
     params = {"options": OPTIONS, "weights": WEIGHTS, "sample": SAMPLE, "held_out": HELD_OUT}
     wildcards = {"corpus": "c", "tokenizer": "t", "width": "4", "batch_size": "4"}
     run_script("causes/saturation_search.py", input=files, output=paths, params=params, wildcards=wildcards)
@@ -96,6 +99,9 @@ def test_the_rule_and_what_is_made_of_it(files, tmp_path, run_script):
     assert (len(runs), len(curves)) == (24, 48)
     assert (runs.difference_low <= runs.difference_nats + 1e-9).all()
     assert runs.tokens_per_parameter.iloc[0] == pytest.approx(1, abs=0.5)
+    write_shipped(tmp_path, tmp_path)
+    written = read_csv(FILES["runs"], tmp_path / "saturation_search.csv")
+    assert written.loss_final_nats.tolist() == pytest.approx(runs.loss_final_nats.tolist(), rel=1e-5)
     shipped = {f"shipped_{name}": str(RESOURCES / f"{file}.csv") for name, file in FILES.items()}
     inputs = shipped | {name: [path] for name, path in paths.items()}
     tables = {name: str(tmp_path / f"{name}.csv") for name in ("saturation_search", "shipped_search")}
