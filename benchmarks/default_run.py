@@ -28,7 +28,7 @@ def main():
     lines = [
         "| run | seconds | limit |",
         "|---|---:|---:|",
-        f"| default configuration, fresh clone, packages installed | {first:.0f} | 900 |",
+        f"| default configuration, fresh clone, packages installed | {first:.0f} | 600 |",
         f"| again, nothing changed | {second:.1f} | 15 |",
     ]
     write_results("The default run", "python -m benchmarks.default_run", ["snakemake"], lines)
