@@ -70,7 +70,7 @@ def _draw_shares(axis: Axes, rows: pd.DataFrame) -> None:
         look: dict[str, Any] = {"color": f"C{place}", "marker": MARKERS[place], "markersize": 5}
         axis.plot(at, points.value, **look, markerfacecolor="none" if place else None, linestyle="", label=label)
         axis.vlines(at, points.low, points.high, color=look["color"], linewidth=1.2)
-    axis.set(ylabel="share of the head", title="yes above the line, no below")
+    axis.set(ylabel="share of the head", title="the head explains more than half above the line")
     axis.margins(y=0.2)
     axis.set_ylim(min(0.0, axis.get_ylim()[0]), max(1.0, axis.get_ylim()[1]))
     axis.legend(fontsize="x-small")
@@ -82,7 +82,7 @@ def _rank_axis(axis: Axes, ranks: pd.Series) -> None:
     axis.xaxis.set_major_locator(FixedLocator(sorted(ranks.unique())))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(ScalarFormatter())
-    axis.margins(x=0.25)
+    axis.set_xlim(ranks.min() / 2, ranks.max() * 2)  # margins are of the points, which are close together at one rank
     axis.set_xlabel("rank r of the head")
 
 
