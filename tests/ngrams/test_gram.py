@@ -85,8 +85,8 @@ def test_adversarial_matrices(name):
 
 
 def test_a_panel_holds_what_memory_allows():
-    panels = list(gram._panels(size=100, leading=30, memory_bytes=8 * 700))
+    panels = list(gram.panels(size=100, leading=30, memory_bytes=8 * 700))
     assert all((high - low) * (bottom - top) <= 700 for low, high, top, bottom in panels)
     assert [low for low, *_ in panels] == [0, *(high for _, high, *_ in panels[:-1])]
     assert panels[-1][1] == 100
-    assert list(gram._panels(size=3, leading=0, memory_bytes=0)) == [(0, 1, 0, 3), (1, 2, 1, 3)]
+    assert list(gram.panels(size=3, leading=0, memory_bytes=0)) == [(0, 1, 0, 3), (1, 2, 1, 3)]

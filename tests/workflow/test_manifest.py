@@ -73,8 +73,9 @@ def test_tiers_follow_from_inputs():
 
 
 def test_every_published_table_is_read():
-    """By some job of the four tiers."""
+    """By some job of the four tiers, but for what only a probe reads."""
     read_files = {
         Path(file).name for jobs in plans().values() for job in jobs for file in job.inputs if is_shipped(file)
     }
-    assert {file.name for file in RESOURCES.iterdir() if ".csv" in file.name} <= read_files
+    of_probe = {"trained_here.csv"}
+    assert {file.name for file in RESOURCES.iterdir() if ".csv" in file.name} - of_probe <= read_files

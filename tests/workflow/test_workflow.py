@@ -40,10 +40,10 @@ NEEDED = {"figure_softmax_rank", "table_softmax_rank"}  # what a softmax needs
 OF_LANGUAGES = {"softmax_rank_languages", "softmax_rank_transformers"}
 MINIATURE = {"figure_miniature", "table_saturation_search"}
 COMPARED = {"figure_head_or_trunk", "table_head_or_trunk"}  # heads of low rank beside narrow models
-UNSEEN = OF_SECTION["causes"] - NEEDED - COMPARED - MINIATURE  # what softmax does not see
+HALVES = {"offset_training", "table_half_precision", "figure_half_precision"}
+UNSEEN = OF_SECTION["causes"] - NEEDED - COMPARED - MINIATURE - HALVES  # what softmax does not see
 FACTORIAL = {"head_or_trunk_rates", "head_or_trunk", "claims", *COMPARED}
 CHANGED = {"offset_intervention", *UNSEEN}
-HALVES = {"offset_training", "table_half_precision", "figure_half_precision"}
 CONTROLS = {"figure_7_controls", "table_7_controls"}
 SMOOTHED = {"ngram_language_model", "ngram_smoothed_spectrum"}
 
