@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lm_saturation.claims.base import HERE, NOT_TESTED, PAPER, PUBLISHED, REAL
+from lm_saturation.claims.base import HERE, NOT_TESTED, PAPER, SOURCES
 from lm_saturation.io.tables import read_csv
 from tests.conftest import snakemake
 
@@ -13,7 +13,7 @@ def test_published_numbers_alone_give_figures_and_verdicts(project):
     assert not any((results / name).exists() for name in ("checkpoints", "metrics", "corpus", "ngrams"))
     claims = read_csv("claims", results / "claims.csv")
     tested = claims[claims.curves > 0]
-    assert set(tested.source) == {PAPER, PUBLISHED, HERE, REAL}
+    assert set(tested.source) == set(SOURCES)
     assert tested[tested.source == HERE].claim.tolist() == ["gap_is_order_epsilon"]  # problems that are solved here
     assert NOT_TESTED not in set(claims[claims.source == PAPER].verdict)
     seeds = pd.read_csv(results / "figures" / "figure_seeds.csv")
