@@ -12,6 +12,7 @@ import torch
 import yaml
 
 from benchmarks.common import HERE, measure, median_of, peak_mb, write_results
+from lm_saturation.config.suites import TrainedModel
 from lm_saturation.training.batch_sampler import BatchSampler
 from lm_saturation.training.gpt_neox import build_model
 from lm_saturation.training.loop import batch_loss, make_optimizer, update
@@ -49,7 +50,7 @@ def run(method, name):
     """One measurement, in this process: CPU seconds a token of its only thread, which neighbours do not change."""
     ids = (np.random.default_rng(0).zipf(1.1, 1_000_000) % VOCABULARY).astype(np.uint16)
     windows = BatchSampler(ids, SUITE["sequence_length"], SUITE["batch_size"], seed=0)
-    model = build_model({"seed": 0, **SUITE["models"][name]}, VOCABULARY, windows.length, name).train()
+    model = build_model(TrainedModel(**SUITE["models"][name]), VOCABULARY, windows.length).train()
     step = {"ours": our_step, "plain": plain_step}[method](model)
     done, start = -WARM_UP, time.process_time()
     while done < 1 or time.process_time() - start < SECONDS:

@@ -2,12 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from lm_saturation.head_or_trunk.training import Trainings, cells_of, seed_rows
+from lm_saturation.head_or_trunk.training import cells_of, read_trainings, seed_rows
 from lm_saturation.io.tables import read_frames, write_rows
 from lm_saturation.jobs import job
-from lm_saturation.metrics.evaluation_spec import EvaluationFiles, read_spec
-from lm_saturation.text.splits import split_documents
-from lm_saturation.text.token_files import open_shards
+from lm_saturation.metrics.evaluation_spec import EvaluationFiles
 from lm_saturation.training.recipe import Precision
 
 if TYPE_CHECKING:
@@ -17,12 +15,11 @@ if TYPE_CHECKING:
 def main(files: Any, output: str, params: Any, keys: dict[str, str], threads: int, seed: int) -> None:
     """Train every kind of model at its rate."""
     Precision().prepare(threads)
-    spec = read_spec(EvaluationFiles(files.tokens, files.tokenizer), params.weights, params.sample, params.held_out)
-    shards = open_shards(files.tokens)
-    ids = split_documents(shards, params.held_out).train.ids
-    trainings = Trainings(ids, params.sequences, params.options, spec, shards[0].vocabulary_size)
+    text = EvaluationFiles(files.tokens, files.tokenizer)
+    options = params.options
+    trainings = read_trainings(text, params.weights, params.sample, params.held_out, params.sequences, options)
     wide, models = params.models
-    cells = cells_of(wide, models, params.options.ranks)
+    cells = cells_of(wide, models, options.ranks)
     tried = read_frames("head_or_trunk", files.rates).to_dict("records") if files.rates else []
     rows = seed_rows(cells, trainings, seed, tried)
     write_rows("head_or_trunk", output, [{**keys, **row} for row in rows])

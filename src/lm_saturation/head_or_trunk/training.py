@@ -15,13 +15,16 @@ from torch import Tensor, nn
 from transformers import GPTNeoXForCausalLM
 
 from lm_saturation.config.causes import FactorialOptions
-from lm_saturation.config.suites import TrainedModel, TrainingOptions
+from lm_saturation.config.metrics import HeldOut, MetricOptions
+from lm_saturation.config.suites import TrainedModel, TrainingOptions, WeightsOptions
 from lm_saturation.errors import InputError
 from lm_saturation.head_or_trunk.kinds import LOW_RANK, NARROW, WIDE
 from lm_saturation.heads.factored_head import token_losses
 from lm_saturation.inference.trunk import trunk_states
 from lm_saturation.io.logs import log, progress
-from lm_saturation.metrics.evaluation_spec import EvaluationSpec
+from lm_saturation.metrics.evaluation_spec import EvaluationFiles, EvaluationSpec, read_spec
+from lm_saturation.text.splits import split_documents
+from lm_saturation.text.token_files import open_shards
 from lm_saturation.training.batch_sampler import BatchSampler
 from lm_saturation.training.gpt_neox import build_model
 from lm_saturation.training.head_loss import head_loss
@@ -134,6 +137,20 @@ class Trainings:
             "sample_tokens": self.spec.sample.targets.size,
             "loss_nats": loss,
         }
+
+
+def read_trainings(
+    files: EvaluationFiles,
+    weights: WeightsOptions,
+    sample: MetricOptions,
+    held_out: HeldOut,
+    sequences: TrainingOptions,
+    options: FactorialOptions,
+) -> Trainings:
+    """Trainings on the documents of `files` that are not held out, measured on those that are. Raises InputError."""
+    spec, shards = read_spec(files, weights, sample, held_out), open_shards(files.tokens)
+    ids = split_documents(shards, held_out).train.ids
+    return Trainings(ids, sequences, options, spec, shards[0].vocabulary_size)
 
 
 def rate_rows(cells: Sequence[Cell], trainings: Trainings) -> list[Row]:

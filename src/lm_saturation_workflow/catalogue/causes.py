@@ -243,7 +243,7 @@ FIGURES = (
     Figure(
         name="figure_miniature",
         title="Saturation in miniature",
-        caption="Tiny models trained on thousands of tokens a parameter: does the loss of any recipe rise again? And "
+        caption="Tiny models trained on many tokens a parameter: does the loss of any recipe rise again? And "
         "do heads degenerate where it does not?",
         details="Means over three seeds and over the checkpoints of each twelfth of the training. Left and middle: "
         "held-out loss, and loss on random text of the unigram law, above their minimum; linear below 0.005 nats, the "
