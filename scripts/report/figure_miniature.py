@@ -20,7 +20,7 @@ LEAST = 0.005  # nats; the increase that counts
 ENDS = ["increase_nats", "increase_low", "increase_high", "entropy_share", "entropy_centred_share"]
 COURSES = {"loss_nats": "loss", "loss_on_unigram_text": "loss on unigram text"}
 SCHEDULES: dict[str, Any] = dict(zip(("constant", "cosine"), LINES, strict=False))
-SHOWN = ["source", *RECIPE, "window", "tokens_per_parameter", *COURSES, *ENDS]
+SHOWN = ["source", *RECIPE, "window", "seen_per_parameter", *COURSES, *ENDS]
 
 
 def drawn_numbers(parts: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def _of_source(source: str, runs: pd.DataFrame, curves: pd.DataFrame) -> pd.Data
     keys = [*RECIPE, "window", "tokens"]
     means = curves.groupby(keys, observed=True, sort=False)[list(COURSES)].mean().reset_index()
     rows = means.merge(recipes[[*RECIPE, "parameters", *ENDS]], on=RECIPE, validate="many_to_one")
-    return rows.assign(source=source, tokens_per_parameter=rows.tokens / rows.parameters)
+    return rows.assign(source=source, seen_per_parameter=rows.tokens / rows.parameters)
 
 
 def draw(drawn: pd.DataFrame) -> Figure:
@@ -62,7 +62,7 @@ def _draw_course(axis: Axes, drawn: pd.DataFrame, name: str, texts: list[Any]) -
         place = texts.index((course.corpus.iloc[0], course.hidden_size.iloc[0]))
         line = SCHEDULES[course.schedule.iloc[0]]
         above = course[name] - course[name].min()
-        axis.plot(course.tokens_per_parameter, above, color=f"C{place % 10}", linestyle=line, linewidth=0.8, alpha=0.8)
+        axis.plot(course.seen_per_parameter, above, color=f"C{place % 10}", linestyle=line, linewidth=0.8, alpha=0.8)
     if name == "loss_nats":
         axis.axhline(LEAST, color=PUBLISHED, zorder=0)
     axis.set_xlim(left=0)

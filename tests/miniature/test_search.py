@@ -99,7 +99,7 @@ def test_the_rule_and_what_is_made_of_it(files, tmp_path, run_script):
     assert (len(runs), len(curves)) == (24, 48)
     assert (runs.difference_low <= runs.difference_nats + 1e-9).all()
     assert runs.tokens_per_parameter.iloc[0] == pytest.approx(1, abs=0.5)
-    write_shipped(tmp_path, tmp_path)
+    write_shipped(tmp_path, [tmp_path])
     written = read_csv(FILES["runs"], tmp_path / "saturation_search.csv")
     assert written.loss_final_nats.tolist() == pytest.approx(runs.loss_final_nats.tolist(), rel=1e-5)
     shipped = {f"shipped_{name}": str(RESOURCES / f"{file}.csv") for name, file in FILES.items()}
@@ -117,8 +117,9 @@ FILES = {"runs": "saturation_search", "curves": "saturation_search_curves"}
 
 def recipe(increase, half=0.001, **changed):
     keys = {
-        "corpus": "c", "tokenizer": "t", "hidden_size": 4, "batch_size": 16, "learning_rate": 0.1,
-        "schedule": "constant", "weight_decay": 0.1, "precision": "float32",
+        "corpus": "c", "tokenizer": "t", "vocabulary_size": 300, "hidden_size": 4, "batch_size": 16,
+        "tokens_per_parameter": 2000.0, "learning_rate": 0.1, "schedule": "constant", "weight_decay": 0.1,
+        "precision": "float32",
     }  # fmt: skip
     ends = {"increase_nats": increase, "increase_low": increase - half, "increase_high": increase + half}
     return keys | ends | {"seeds": 3, "entropy_centred_share": 0.2} | changed
@@ -153,6 +154,16 @@ def test_one_recipe_that_rises_is_enough(recipes, verdict):
 def test_collapse_without_saturation(recipes, verdict):
     table = pd.DataFrame(recipes)
     assert CLAIMS["collapse_without_saturation"].row(HERE, {"saturation_search": table})["verdict"] == verdict
+
+
+def test_longer_trainings_are_other_recipes():
+    """The same models with a part of the shipped tokens, as if searched in two runs, do not mix."""
+    runs, curves = (pd.read_csv(RESOURCES / f"{file}.csv") for file in FILES.values())
+    shorter = [table.assign(tokens_per_parameter=table.tokens_per_parameter / 2) for table in (runs, curves)]
+    both = recipe_rows(pd.concat([runs, shorter[0]]), pd.concat([curves, shorter[1]]))
+    alone = recipe_rows(runs, curves)
+    assert len(both) == 2 * len(alone)
+    assert both.increase_nats.tolist() == pytest.approx([*alone.increase_nats] * 2)
 
 
 def test_the_shipped_tables_belong_together():

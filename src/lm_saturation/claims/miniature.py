@@ -20,7 +20,8 @@ COLLAPSED = Cut(0.5, "the head's entropy then allows √d of its d directions, o
 SEEDS = 3  # of a recipe at least, for an interval
 SHOWN = ("figure_miniature", "saturation_search", "shipped_search")
 RECIPE = [
-    "corpus", "tokenizer", "hidden_size", "batch_size", "learning_rate", "schedule", "weight_decay", "precision",
+    "corpus", "tokenizer", "vocabulary_size", "hidden_size", "batch_size", "tokens_per_parameter",
+    "learning_rate", "schedule", "weight_decay", "precision",
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from lm_saturation.io.tables import table_columns
 from lm_saturation.statistics.intervals import mean_interval
 
 TEXT = ["corpus", "tokenizer"]
-SHAPE = [*TEXT, "vocabulary_size", "hidden_size", "batch_size"]
+SHAPE = [*TEXT, "vocabulary_size", "hidden_size", "batch_size", "tokens_per_parameter"]
 RECIPE = [*SHAPE, "learning_rate", "schedule", "weight_decay", "precision"]
 
 
@@ -41,7 +41,6 @@ def _row(runs: pd.DataFrame, curves: pd.DataFrame) -> dict[str, float]:
     unigram = curves.pivot_table(index="seed", columns="window", values="loss_on_unigram_text").to_numpy().mean(0)
     return {
         "parameters": int(runs.parameters.iloc[0]),
-        "tokens_per_parameter": float(runs.tokens_per_parameter.iloc[0]),
         "seeds": len(runs),
         "documents": int(runs.documents.iloc[0]),
         "best_share": float((mean_loss.argmin() + 1) / len(mean_loss)),

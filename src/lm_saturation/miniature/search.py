@@ -57,8 +57,13 @@ def search_rows(
         measured.append(measure(training.layout, weights, sample))
 
     training.run(steps, keep)
-    shape = {"hidden_size": width, "vocabulary_size": vocabulary_size, "batch_size": batch_size}
     tokens = batch_size * options.sequence_length
+    shape = {
+        "hidden_size": width,
+        "vocabulary_size": vocabulary_size,
+        "batch_size": batch_size,
+        "tokens_per_parameter": training.updates * tokens / training.layout.parameters,
+    }
     runs, curves = [], []
     for place, recipe in enumerate(recipes):
         keys = shape | asdict(recipe)
@@ -133,11 +138,10 @@ def _run_row(windows: list[Row], sample: Sample, training: StackedTraining, plac
     """What one run shows: its loss increase with an interval over documents, and its last window."""
     low, high = loss_increase(np.stack([row["documents"] for row in windows]), sample.weights)
     losses, unigram = ([row[name] for row in windows] for name in ("loss_nats", "loss_on_unigram_text"))
-    best, total = int(np.argmin(losses)), training.updates * tokens
+    best = int(np.argmin(losses))
     return {
         "parameters": training.layout.parameters,
-        "tokens": total,
-        "tokens_per_parameter": total / training.layout.parameters,
+        "tokens": training.updates * tokens,
         "documents": len(sample.weights),
         "minimum_tokens": windows[best]["tokens"],
         "loss_minimum_nats": losses[best],
