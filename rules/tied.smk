@@ -60,15 +60,17 @@ rule tied_models:
 
 rule tied_training:
     input:
-        token_files(experiment, experiment.tied.training.corpus, experiment.tied.training.tokenizer),
+        lambda wildcards: token_files(experiment, experiment.tied.training.corpus, wildcards.tokenizer),
     output:
-        training=ensure("<results>/tied/{remedy}/tied_training.parquet", non_empty=True),
-        spectrum=ensure("<results>/tied/{remedy}/tied_spectrum.parquet", non_empty=True),
+        training=ensure("<results>/tied/{tokenizer}/{residual_scale}/{remedy}/tied_training.parquet", non_empty=True),
+        spectrum=ensure("<results>/tied/{tokenizer}/{residual_scale}/{remedy}/tied_spectrum.parquet", non_empty=True),
+        rates=ensure("<results>/tied/{tokenizer}/{residual_scale}/{remedy}/tied_rates.parquet", non_empty=True),
     log:
-        "<logs>/tied/tied_training/{remedy}.log",
+        "<logs>/tied/tied_training/{tokenizer}/{residual_scale}/{remedy}.log",
     benchmark:
-        "<logs>/tied/tied_training/{remedy}.tsv"
+        "<logs>/tied/tied_training/{tokenizer}/{residual_scale}/{remedy}.tsv"
     wildcard_constraints:
+        residual_scale=r"[0-9.e+-]+",
         remedy=r"[a-z_]+",
     priority: 1  # long jobs before short ones
     conda:
@@ -84,7 +86,7 @@ rule tied_training:
         held_out=experiment.held_out,
         code=code_of("tied/tied_training.py"),
     message:
-        "Train models with the remedy {wildcards.remedy}"
+        "Train models with the remedy {wildcards.remedy}, {wildcards.tokenizer}, branches times {wildcards.residual_scale}"
     script:
         "../scripts/tied/tied_training.py"
 

@@ -170,7 +170,9 @@ def tied_seconds(experiment: Experiment) -> float:
     width, layers = training.model.width, training.model.layers
     vocabulary = experiment.tied.models.vocabulary_size  # what the tokenizer has is known only when it is there
     tokens = training.batch_size * training.sequence_length * max(training.steps)
-    models = len(experiment.tied.trained_remedies) * len(training.seeds)
+    trainings = len(training.seeds) + len(training.rate_factors) / 2  # those have half of the steps
+    settings = len(training.tokenizers) * len(training.residual_scales)
+    models = len(experiment.tied.trained_remedies) * settings * trainings
     return models * tokens * 6 * (12 * width**2 * layers + vocabulary * width) / FLOPS[training.precision]
 
 

@@ -188,8 +188,14 @@ def task_folders(experiment: Experiment, suite: str) -> list[str]:
 
 
 def tied_tables(experiment: Experiment, table: str) -> list[str]:
-    """A table of the models of every remedy."""
-    return [f"<results>/tied/{remedy}/{table}.parquet" for remedy in experiment.tied.trained_remedies]
+    """A table of the models with every tokenizer, scale of residual branches and remedy."""
+    training = experiment.tied.training
+    return [
+        f"<results>/tied/{tokenizer}/{scale:g}/{remedy}/{table}.parquet"
+        for tokenizer in training.tokenizers
+        for scale in training.residual_scales
+        for remedy in experiment.tied.trained_remedies
+    ]
 
 
 def softmax_rank_tables(experiment: Experiment) -> list[str]:

@@ -145,7 +145,7 @@ class Experiment(Section):
         yield "causes.search.texts", [text.tokenizer for text in self.search_texts], self.tokenizers
         yield "abilities.suites", self.abilities.suites, self.measured_suites
         yield "tied.training.corpus", [self.tied.training.corpus], self.corpora
-        yield "tied.training.tokenizer", [self.tied.training.tokenizer], self.tokenizers
+        yield "tied.training.tokenizers", self.tied.training.tokenizers, self.tokenizers
         yield "report.published", self.report.published, self.tokenizers
 
     @property
@@ -251,7 +251,8 @@ class Experiment(Section):
         texts += [self.text_of(suite) for suite, _ in trainings]
         texts += self.search_texts
         if self.tied.trained_remedies:
-            texts.append(TokenizedText(self.tied.training.corpus, self.tied.training.tokenizer))
+            training = self.tied.training
+            texts += [TokenizedText(training.corpus, tokenizer) for tokenizer in training.tokenizers]
         for name, suite in self.control_suites.items():
             texts.append(self.text_of(name))
             if suite.later_corpus:

@@ -27,6 +27,9 @@ else:
 Remedies = Annotated[list[RemedyName], Different("names of remedies", 0)]
 Sizes = Annotated[list[Annotated[int, Field(ge=2)]], Different("whole numbers from 2")]
 Sigma = Annotated[float, Field(gt=0, le=10)]
+Factors = Annotated[list[Annotated[float, Field(gt=0)]], Different("numbers above 0", 0)]
+Scales = Annotated[list[Annotated[float, Field(ge=0)]], Different("numbers from 0")]
+Tokenizers = Annotated[list[str], Different("names of tokenizers")]
 
 
 class InitialOptions(Section):
@@ -63,20 +66,21 @@ class TiedModel(AttentionShape):
 
     layers: int = option(..., "transformer layers; from 1", ge=1)
     learning_rate: float = option(..., "peak learning rate; above 0", gt=0)
-    residual_scale: float = option(0.0, "initial scale of residual branches; 0 is Su's premise, 1 is Pythia's", ge=0)
 
 
 class TiedTrainingOptions(Section):
-    """How the models with a remedy are trained, but for the remedy."""
+    """How the models with a remedy are trained, but for the remedy and what it is compared in."""
 
-    model: TiedModel = option(
-        {"width": 64, "layers": 2, "attention_heads": 2, "learning_rate": 0.01, "residual_scale": 0.0},
-        "a GPT-NeoX",
-    )
-    sigma: float = option(
-        0.17,
-        "initial deviation of the embedding, above 0; width x sigma is 1.4 log(vocabulary), as in GPT-2",
+    model: TiedModel = option({"width": 64, "layers": 2, "attention_heads": 2, "learning_rate": 0.01}, "a GPT-NeoX")
+    self_logit: float = option(
+        1.4,
+        "initial self-logit of plain tying, in log(vocabulary), above 0: width x deviation of the embedding; as GPT-2",
         gt=0,
+    )
+    rate_factors: Factors = option(
+        [],
+        "learning rates tried with each remedy, times the model's, with the first seed and half of the steps; above 0; "
+        "[] for none: the model's, and nothing is said of whether the loss has flattened",
     )
     seeds: Seeds = option([0, 1, 2], "seeds of weights and text order, the same for every remedy")
     sequence_length: int = option(128, "tokens/sequence; from 2", ge=2)
@@ -89,13 +93,22 @@ class TiedTrainingOptions(Section):
     device: Device = option("cpu", "cpu or cuda")
     precision: Precision = option("float32", "float32 or bfloat16, of matrix products; weights are float32")
 
+    @property
+    def half_steps(self) -> list[int]:
+        """The steps measured of a training with half as many."""
+        half = self.steps[-1] // 2
+        return [*(step for step in self.steps if step < half), half]
+
 
 class TiedTraining(TiedTrainingOptions):
     """The same models with each remedy, on the same text in the same order."""
 
     remedies: Remedies = option(["plain", "scaled", "untied", "projection", "swap", "shuffle"], "some of tied.remedies")
     corpus: str = option("python-source", "corpus that models are trained on, but for held-out documents")
-    tokenizer: str = option("bpe-2k", "tokenizer of the models")
+    tokenizers: Tokenizers = option(["bpe-2k"], "tokenizers; with each, every remedy is trained")
+    residual_scales: Scales = option(
+        [0.0], "initial scales of residual branches, from 0; with each, too; 0 is Su's premise, 1 is Pythia's"
+    )
 
 
 class TiedConfig(JobOptions):

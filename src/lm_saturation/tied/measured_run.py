@@ -21,6 +21,10 @@ from lm_saturation.training.resume import read_state, write_state
 Measurement = dict[str, Any]
 
 
+class DivergedError(InputError):
+    """A loss that is not finite."""
+
+
 class MeasuredRun:
     """A run in one file, `path`: its state and measurements. What a run of another fingerprint left is not used."""
 
@@ -45,14 +49,14 @@ class MeasuredRun:
 def measure_model(model: GPTNeoXForCausalLM, sample: EvaluationSample, batch_size: int, name: str) -> Measurement:
     """Loss, geometry of the states that the LM head reads, and the head's spectrum, as in stage metrics.
 
-    Raises InputError if the loss is not finite.
+    Raises DivergedError if the loss is not finite.
     """
     ids, targets = (torch.from_numpy(ids).to(model.device) for ids in (sample.inputs, sample.targets))
     states = trunk_states(model, ids, batch_size)
     losses = target_losses(model, states.flatten(0, 1), targets.flatten())
     loss = summarise(losses.double().cpu().numpy().reshape(sample.targets.shape))
     if not np.isfinite(loss.mean):
-        raise InputError(f"model {name}: its held-out loss is not finite; lower its learning rate")
+        raise DivergedError(f"model {name}: its held-out loss is not finite; lower its learning rate")
     head = model.lm_head.weight.detach()
     cosines, spectrum = anisotropy(states), head_spectrum(head, len(head))
     return {

@@ -1,6 +1,6 @@
 """GPT-NeoX with a remedy for the high initial loss of tied embeddings.
 
-model = build_with_remedy(REMEDIES["swap"], options, seed=0, vocabulary_size=50257)
+model = build_with_remedy(REMEDIES["swap"], options, residual_scale=0.0, seed=0, vocabulary_size=50257)
 """
 
 import math
@@ -18,18 +18,17 @@ from lm_saturation.training.gpt_neox import RESIDUAL_OUTPUTS, build_model
 
 
 def build_with_remedy(
-    remedy: Remedy, options: TiedTrainingOptions, seed: int, vocabulary_size: int
+    remedy: Remedy, options: TiedTrainingOptions, residual_scale: float, seed: int, vocabulary_size: int
 ) -> GPTNeoXForCausalLM:
     """GPT-NeoX as `build_model` makes it, but with embeddings N(0, σ²), branches scaled, and the remedy applied.
 
-    The option `residual_scale` multiplies the matrices that write into the residual: 0 is the premise of Su (2023), 1
+    `residual_scale` multiplies the matrices that write into the residual: 0 is the premise of Su (2023), 1
     is Pythia's initialisation. Models of one seed start from the same random numbers, whatever the remedy. The map is
     one module with the final norm: hidden states are what the head reads, in training, metrics and transformers.
     """
     shape = options.model.part(TrainedModel, seed=seed)
     model = build_model(shape, vocabulary_size, options.sequence_length)
-    sigma = remedy.sigma(options.sigma, vocabulary_size, shape.width)
-    _scale(model, sigma, options.model.residual_scale)
+    _scale(model, initial_sigma(remedy, options, vocabulary_size), residual_scale)
     if remedy.tied:
         model.config.tie_word_embeddings = True
         model.lm_head.weight = model.gpt_neox.embed_in.weight
@@ -39,6 +38,12 @@ def build_with_remedy(
             trunk.final_layer_norm, remedy.make(shape.width, generator_of(seed, MAP))
         )
     return model
+
+
+def initial_sigma(remedy: Remedy, options: TiedTrainingOptions, vocabulary_size: int) -> float:
+    """The σ that the model's embedding starts with: dσ is `self_logit` times log n, unless the remedy has its own."""
+    width = options.model.width
+    return remedy.sigma(options.self_logit * math.log(vocabulary_size) / width, vocabulary_size, width)
 
 
 @torch.no_grad()
