@@ -93,7 +93,8 @@ rule tied_training:
 
 rule tied_comparison:
     input:
-        tied_tables(experiment, "tied_training"),
+        training=tied_tables(experiment, "tied_training"),
+        rates=tied_tables(experiment, "tied_rates"),
     output:
         runs=ensure("<results>/tied/tied_runs.parquet", non_empty=True),
         comparison=ensure("<results>/tied/tied_comparison.parquet", non_empty=True),

@@ -13,6 +13,7 @@ from lm_saturation.figures.remedy_panels import (
     LOOKS,
     POSITIVE,
     draw_curves,
+    in_first_setting,
     in_order,
     over_seeds,
     remedy_handles,
@@ -38,7 +39,11 @@ def paired(training: pd.DataFrame) -> pd.DataFrame:
 
 
 def curves_drawn(training: pd.DataFrame, comparison: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """Losses over steps, their paired differences from plain tying, and those of steps and final losses."""
+    """Losses over steps, their paired differences from plain tying, and those of steps and final losses.
+
+    Of several settings, the first; figure_tied_end has all.
+    """
+    training, comparison, summary = (in_first_setting(table) for table in (training, comparison, summary))
     parts = [over_seeds(training, "loss_nats", possible=POSITIVE).assign(panel="loss")]
     if len(against := paired(training)):
         parts.append(over_seeds(against, "difference").assign(panel="difference"))

@@ -7,7 +7,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lm_saturation.figures.panels import figure_legend, join, log_axis
-from lm_saturation.figures.remedy_panels import POSITIVE, draw_curves, over_seeds, remedy_handles, step_axis
+from lm_saturation.figures.remedy_panels import (
+    POSITIVE,
+    draw_curves,
+    in_first_setting,
+    over_seeds,
+    remedy_handles,
+    step_axis,
+)
 from lm_saturation.figures.style import figure_job, save_figure
 from lm_saturation.io.tables import read_frames
 
@@ -26,7 +33,8 @@ SPECTRUM = "centred singular values, share"
 
 
 def curves_drawn(training: pd.DataFrame, spectra: pd.DataFrame) -> pd.DataFrame:
-    """Means over seeds with their intervals: over steps, and the last spectrum by rank."""
+    """Means over seeds with their intervals: over steps, and the last spectrum by rank. Of settings, the first."""
+    training, spectra = in_first_setting(training), in_first_setting(spectra)
     parts = [over_seeds(training, column, possible=POSSIBLE[column]).assign(panel=column) for column in OVER_STEPS]
     last = spectra[spectra.step == spectra.step.max()]
     largest = last.groupby(["remedy", "seed"]).singular_value_centred.transform("max")

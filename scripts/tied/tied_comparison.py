@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 if __name__ == "__main__":
     with job(snakemake):
-        runs = list(run_rows(read_frames("tied_training", snakemake.input)))
+        training = read_frames("tied_training", snakemake.input.training)
+        runs = list(run_rows(training, read_frames("tied_rates", snakemake.input.rates)))
         write_rows("tied_runs", snakemake.output.runs, runs)
         write_rows("tied_comparison", snakemake.output.comparison, list(comparison_rows(pd.DataFrame(runs))))

@@ -18,10 +18,11 @@ from tests.config.defaults import CONFIG, DEFAULT, changed, error_of
         ("tied/initial/rows", 1, "tied.initial.rows is 1; allowed: at least 2"),
         ("tied/models/families", ["opt"], "tied.models.families[0] is 'opt'"),
         ("tied/models/layers", [], "tied.models.layers is []; allowed: a list of different whole numbers from 0"),
-        ("tied/training/sigma", 0, "tied.training.sigma is 0; allowed: "),
+        ("tied/training/self_logit", 0, "tied.training.self_logit is 0; allowed: "),
+        ("tied/training/rate_factors", [0.0], "tied.training.rate_factors[0] is 0.0; allowed: "),
         ("tied/training/seeds", [0, 0], "tied.training.seeds is [0, 0]; allowed: a list of different whole numbers"),
         ("tied/training/model/depth", 1, "tied.training.model.depth: unknown key"),
-        ("tied/training/model/residual_scale", -1, "tied.training.model.residual_scale is -1; allowed: at least 0"),
+        ("tied/training/residual_scales", [-1.0], "tied.training.residual_scales[0] is -1.0; allowed: at least 0"),
         ("tied/training/precision", "float16", "tied.training.precision is 'float16', did you mean"),
         ("tied/memory_mb", 10, "tied.memory_mb is 10; allowed: at least 1000"),
     ],
@@ -35,7 +36,7 @@ def test_values_that_are_not_allowed(path, value, message):
     ("path", "value", "message"),
     [
         ("tied/training/corpus", "python-doc", "tied.training.corpus names 'python-doc', did you mean python-docs?"),
-        ("tied/training/tokenizer", "bpe", "tied.training.tokenizer names 'bpe'"),
+        ("tied/training/tokenizers", ["bpe"], "tied.training.tokenizers names 'bpe'"),
         ("tied/remedies", ["plain"], "tied.training.remedies names 'scaled'; allowed are those of tied.remedies"),
         ("tied/initial/widths", [15], "tied.initial.widths names 15; allowed: even widths, with swap or shuffle"),
         (

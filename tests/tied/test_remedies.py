@@ -23,13 +23,14 @@ from lm_saturation.training.loop import batch_loss, make_optimizer, update
 from lm_saturation.training.recipe import Precision
 from tests.metrics.models import tiny_task
 
-MODEL = {"width": 64, "layers": 2, "attention_heads": 2, "learning_rate": 0.01, "residual_scale": 0.0}
+MODEL = {"width": 64, "layers": 2, "attention_heads": 2, "learning_rate": 0.01}
 SIZE, LENGTH, SIGMA = 1000, 16, 0.17
 
 
-def build(name, size=SIZE, **changes):
-    options = TiedTrainingOptions(model={**MODEL, **changes}, sigma=SIGMA, sequence_length=LENGTH)
-    return build_with_remedy(REMEDIES[name], options, 0, size)
+def build(name, size=SIZE, residual_scale=0.0, **changes):
+    self_logit = SIGMA * {**MODEL, **changes}["width"] / math.log(size)
+    options = TiedTrainingOptions(model={**MODEL, **changes}, self_logit=self_logit, sequence_length=LENGTH)
+    return build_with_remedy(REMEDIES[name], options, residual_scale, 0, size)
 
 
 def matrix(module, width):

@@ -10,14 +10,15 @@ from transformers import GPTNeoXForCausalLM
 
 from lm_saturation.config.tied import InitialOptions, TransformersOptions
 from lm_saturation.io.tables import read_table
+from lm_saturation.report.tables.tied_training import training_table as report_table
 from lm_saturation.text.splits import split_documents
 from lm_saturation.text.token_files import open_shards
 from lm_saturation.tied import measured_run, training
-from lm_saturation.tied.comparison import FLAT, comparison_rows, loss_to_reach, run_rows, second_half_fall, steps_to
+from lm_saturation.tied.comparison import FLAT, comparison_rows, doubling_gain, loss_to_reach, run_rows, steps_to
 from lm_saturation.tied.remedies import REMEDIES
 from lm_saturation.tied.transformers_models import FAMILIES, losses_and_self_logits, model_row, random_model
 from tests.report.suite_tables import write
-from tests.tied.runs import STEPS, TRAINING, options, run_training, training_table
+from tests.tied.runs import STEPS, TRAINING, options, rates_table, run_training, training_table
 from tests.training.runs import HELD_OUT, VOCABULARY, contents, token_files, write_corpus
 
 # tied_initial_loss
@@ -146,7 +147,7 @@ def test_every_step_of_every_seed_is_measured(trained):
     np.testing.assert_allclose(np.sqrt(squares.to_numpy()), rows.head_norm, rtol=1e-6)
     assert len(spectrum) == 2 * len(STEPS) * 16
     names = [path.name for path in (trained / "plain").iterdir() if not path.name.startswith(".")]
-    assert sorted(names) == ["tied_spectrum.parquet", "tied_training.parquet"]
+    assert sorted(names) == ["tied_rates.parquet", "tied_spectrum.parquet", "tied_training.parquet"]
 
 
 def test_the_loss_is_transformers_own(tmp_path, corpus, monkeypatch):
@@ -186,6 +187,46 @@ def test_remedies_of_a_seed_read_the_same_text(corpus, monkeypatch, tmp_path):
     assert own - shared == VOCABULARY * 16
 
 
+def rates_of(folder, remedy="plain"):
+    return read_table("tied_rates", folder / remedy / "tied_rates.parquet").to_pandas()
+
+
+def test_the_best_rate_is_chosen_with_half_of_the_steps(corpus, tmp_path):
+    run_training(tmp_path / "alone", corpus)
+    assert rates_of(tmp_path / "alone").empty
+    assert rows_of(tmp_path / "alone").learning_rate.unique().tolist() == [0.01]
+    run_training(tmp_path / "tried", corpus, rate_factors=[0.01, 1.0, 3.0])
+    rates = rates_of(tmp_path / "tried")
+    assert rates.learning_rate.tolist() == pytest.approx([0.0001, 0.01, 0.03])
+    assert (rates.steps.unique().tolist(), rates.seed.unique().tolist()) == ([STEPS[-1] // 2], [0])
+    best = rates.loc[rates.loss_nats.idxmin()]
+    assert rates[rates.is_best == 1].learning_rate.tolist() == [best.learning_rate]
+    assert rows_of(tmp_path / "tried").learning_rate.unique().tolist() == [best.learning_rate]
+    halved = run_training(
+        tmp_path / "half", corpus, steps=[0, 1, 4, 6], model={**TRAINING["model"], "learning_rate": best.learning_rate}
+    )
+    assert halved
+    assert rows_of(tmp_path / "half").query("seed == 0 and step == 6").loss_nats.item() == pytest.approx(best.loss_nats)
+
+
+def test_a_rate_that_diverges_is_not_chosen(corpus, tmp_path):
+    log = run_training(tmp_path / "run", corpus, rate_factors=[1.0, 1e32])
+    rates = rates_of(tmp_path / "run")
+    assert rates.loss_nats.isna().tolist() == [False, True]
+    assert rates.is_best.tolist() == [1, 0]
+    assert "its held-out loss is not finite" in log
+    with pytest.raises(SystemExit, match=r"its loss is finite at none of tied\.training\.rate_factors"):
+        run_training(tmp_path / "none", corpus, rate_factors=[1e32])
+
+
+def test_scales_of_residual_branches_and_names_are_kept(corpus, tmp_path):
+    run_training(tmp_path / "run", corpus, scale=1.0)
+    assert rows_of(tmp_path / "run").residual_scale.unique().tolist() == [1.0]
+    run_training(tmp_path / "zero", corpus, scale=0.0)
+    first = [rows_of(tmp_path / name).query("step == 0").loss_nats.to_numpy() for name in ("run", "zero")]
+    assert (first[0] != first[1]).all()
+
+
 class StoppedError(Exception):
     pass
 
@@ -221,14 +262,14 @@ def test_the_state_of_another_configuration_is_not_used(corpus, tmp_path, monkey
         raise StoppedError
 
     with pytest.raises(StoppedError):
-        run_training(tmp_path / "run", corpus, sigma=0.5)
+        run_training(tmp_path / "run", corpus, self_logit=2.0)
     monkeypatch.setattr(measured_run, "write_state", original)
     run_training(tmp_path / "run", corpus)
-    assert rows_of(tmp_path / "run").sigma.unique().tolist() == [0.3]
+    assert rows_of(tmp_path / "run").sigma.unique().tolist() == pytest.approx([0.3])
 
 
 def test_training_again_gives_the_same_bytes(tmp_path, corpus, trained):
-    assert "plain, seed 1: " in run_training(tmp_path / "run", corpus)
+    assert "plain, bpe-2k, branches times 0, seed 1: " in run_training(tmp_path / "run", corpus)
     assert contents(tmp_path / "run") == contents(trained)
 
 
@@ -237,7 +278,7 @@ def test_training_again_gives_the_same_bytes(tmp_path, corpus, trained):
     [
         ({"held_out_tokens": 10**6}, r"tied\.training\.held_out_tokens is 1000000, .* tokens of held-out text"),
         ({"batch_size": 1000}, r"tied\.training: .* tokens to train on; a batch of 1000 sequences of 16 needs"),
-        ({"model": {**TRAINING["model"], "learning_rate": 1e30}}, "model plain, seed 0: its held-out loss is not"),
+        ({"model": {**TRAINING["model"], "learning_rate": 1e30}}, "model plain, .*, seed 0: its held-out loss is not"),
     ],
 )  # fmt: skip
 def test_wrong_settings_are_named(corpus, tmp_path, changed, message):
@@ -267,20 +308,22 @@ def test_steps_to_a_loss():
     assert steps_to(steps, np.array([4.0, 1.0, 2.0]), 1.5) < 9  # the first time
 
 
-def test_what_the_second_half_of_a_training_changes():
-    """Half of 40 steps is measured; half of 80 lies between two, on the logarithm."""
-    losses = np.array([9.0, 6.0, 5.0, 4.0])
-    assert second_half_fall(np.array([0, 10, 20, 40]), losses) == pytest.approx(1 / 4)
-    share = math.log(41 / 21) / math.log(81 / 21)
-    assert second_half_fall(np.array([0, 10, 20, 80]), losses) == pytest.approx((1 - share) / 4)
-    assert second_half_fall(np.array([0, 10, 20, 40]), np.array([9.0, 5.0, 4.0, 5.0])) == pytest.approx(-1 / 5)
+def test_twice_the_steps():
+    """A training of half the steps ended .08 higher, of the seed that it has; others have none."""
+    rates = rates_table({"plain": 4.08})
+    tried = rates[rates.is_best == 1]
+    assert doubling_gain(tried, "plain", 0, 4.0) == pytest.approx(0.02)
+    assert doubling_gain(tried, "plain", 1, 4.0) is None
+    assert doubling_gain(tried, "swap", 0, 4.0) is None
+    assert doubling_gain(tried, "plain", 0, 4.16) < 0  # twice the steps may also end higher
 
 
 @pytest.mark.parametrize(("tokens", "flat"), [(131e6, False), (1e12, True)])
 def test_what_counts_as_flat(tokens, flat):
     """The law of Hoffmann et al. 2022 for a model of 124M parameters: 131M tokens are not enough, 10^12 are."""
-    law = [406.4 / 124e6**0.34 + 410.7 / seen**0.28 + 1.69 for seen in (tokens / 2, tokens)]
-    assert (second_half_fall(np.array([0, 50, 100]), np.array([11, *law])) < FLAT) == flat
+    half, full = (406.4 / 124e6**0.34 + 410.7 / seen**0.28 + 1.69 for seen in (tokens / 2, tokens))
+    tried = rates_table({"plain": half})
+    assert (doubling_gain(tried[tried.is_best == 1], "plain", 0, full) < FLAT) == flat
 
 
 def curves():
@@ -302,7 +345,7 @@ def test_the_loss_to_reach_is_plain_tyings_at_half_of_the_budget():
 
 
 def test_runs_and_differences_of_equal_seeds():
-    runs = pd.DataFrame(list(run_rows(curves())))
+    runs = pd.DataFrame(list(run_rows(curves(), rates_table({"plain": 4.2, "untied": 3.9, "swap": 4.0}))))
     assert runs.groupby("remedy").steps_to_loss.count().to_dict() == {"plain": 2, "scaled": 0, "swap": 2, "untied": 2}
     assert (runs[runs.remedy == "scaled"].steps_to_loss.isna()).all()
     compared = pd.DataFrame(list(comparison_rows(runs))).set_index(["quantity", "remedy", "reference"])
@@ -321,22 +364,45 @@ def test_runs_and_differences_of_equal_seeds():
     assert censored.difference == pytest.approx(40 - plain)
     assert (censored.unreached, censored.reference_unreached) == (2, 0)
     assert compared.loc["steps_to_loss", "swap", "scaled"].reference_unreached == 2
-    falls = runs.groupby("remedy").second_half_fall.mean()
-    assert wide.second_half_fall == pytest.approx(max(falls.untied, falls.plain))
+    assert wide.doubling_gain == pytest.approx(0.2 / 4)  # plain's, the larger of the two
+    assert np.isnan(others.doubling_gain)  # that of `scaled` is not known
     assert ("final_nats", "plain", "plain") not in compared.index
     assert {name for _, _, name in compared.index} == {"plain", "scaled", "others", "all"}
+
+
+def test_settings_are_compared_by_themselves():
+    """Each tokenizer and scale of residual branches has its loss to reach, its differences and its gain."""
+    table = curves()
+    other = table.assign(residual_scale=1.0, loss_nats=table.loss_nats * 2)
+    runs = pd.DataFrame(list(run_rows(pd.concat([table, other]), rates_table({"plain": 4.2, "swap": 4.0}))))
+    assert runs.groupby("residual_scale").threshold_nats.first().tolist() == pytest.approx([5.1, 10.2])
+    assert runs[runs.doubling_gain.notna()].residual_scale.unique().tolist() == [0.0]
+    compared = pd.DataFrame(list(comparison_rows(runs)))
+    ends = compared[(compared.quantity == "final_nats") & (compared.remedy == "swap") & (compared.reference == "plain")]
+    assert ends.difference.tolist() == pytest.approx([-0.1, -0.2])
+    assert len(training_rows_of(runs)) == 2 * 4
+
+
+def training_rows_of(runs):
+    table = report_table(runs)
+    assert set(zip(table.residual_scale, table.remedy, strict=True)) == set(
+        zip(runs.residual_scale, runs.remedy, strict=True)
+    )
+    return table
 
 
 def test_without_plain_models_steps_are_not_compared(run_script, tmp_path):
     table = curves()
     write("tied_training", tmp_path / "a.parquet", table[table.remedy == "swap"])
+    write("tied_rates", tmp_path / "b.parquet", rates_table({}))
     output = {name: str(tmp_path / f"{name}.parquet") for name in ("runs", "comparison")}
-    run_script("tied/tied_comparison.py", input=[tmp_path / "a.parquet"], output=output)
+    files = {"training": [tmp_path / "a.parquet"], "rates": [tmp_path / "b.parquet"]}
+    run_script("tied/tied_comparison.py", input=files, output=output)
     assert read_table("tied_runs", output["runs"]).to_pandas().threshold_nats.isna().all()
     assert read_table("tied_comparison", output["comparison"]).num_rows == 0
 
 
 def test_no_study_gives_empty_tables(run_script, tmp_path):
     output = {name: str(tmp_path / f"{name}.parquet") for name in ("runs", "comparison")}
-    run_script("tied/tied_comparison.py", input=[], output=output)
+    run_script("tied/tied_comparison.py", input={"training": [], "rates": []}, output=output)
     assert read_table("tied_runs", output["runs"]).num_rows == 0

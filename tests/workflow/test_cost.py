@@ -65,9 +65,10 @@ def test_evaluation_by_hand():
 def test_tied_embeddings_by_hand():
     training = {"model": {"width": 16, "layers": 2, "attention_heads": 1}, "batch_size": 3, "sequence_length": 5}
     training |= {"steps": [0, 7], "remedies": ["plain", "swap"], "seeds": [0, 1, 2], "precision": "float32"}
+    training |= {"tokenizers": ["bpe-2k", "bpe-4k"], "residual_scales": [0.0], "rate_factors": [1.0, 2.0]}
     tied = {"training": training, "models": {"vocabulary_size": 100}, "remedies": ["plain", "swap"]}
     assert cost.tied_seconds(experiment(tied=tied)) == pytest.approx(
-        6 * 3 * 5 * 7 * 6 * (12 * 16**2 * 2 + 100 * 16) / 15e12
+        2 * 2 * (3 + 2 / 2) * 3 * 5 * 7 * 6 * (12 * 16**2 * 2 + 100 * 16) / 15e12
     )
 
 

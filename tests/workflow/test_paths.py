@@ -122,7 +122,7 @@ def test_folders_of_tasks():
 def test_tables_of_remedies():
     assert paths.tied_tables(read_experiment(changed("tied/remedies", [])), "tied_training") == []
     experiment = read_experiment(changed("tied/training/remedies", ["plain"]))
-    assert paths.tied_tables(experiment, "tied_training") == ["<results>/tied/plain/tied_training.parquet"]
+    assert paths.tied_tables(experiment, "tied_training") == ["<results>/tied/bpe-2k/0/plain/tied_training.parquet"]
 
 
 def test_controls_have_files_of_their_own():

@@ -211,7 +211,7 @@ def test_a_fresh_clone_runs_nothing_again(finished):
         ("heads/memory_mb", 3000, set()),
         ("tied/initial/rows", 30, {"tied_initial_loss", *TIED_INITIAL}),
         ("tied/models/seed", 1, {"tied_models", *TIED_INITIAL}),
-        ("tied/training/sigma", 0.5, TIED_TRAINED),
+        ("tied/training/self_logit", 2.0, TIED_TRAINED),
         ("tied/memory_mb", 3000, set()),
         ("causes/contexts", 15, {"softmax_rank", "claims", *NEEDED}),
         ("causes/smoothed/dimensions", [1], {"softmax_rank", "claims", *NEEDED}),

@@ -84,9 +84,9 @@ TIED_STUDY = Need(
     "The study of tied embeddings, with plain tying, the other remedies and three seeds (tied.remedies)", (DEFAULT,)
 )
 TIED_LONG = Need(
-    "The same study, trained until the second half of the steps lowers the loss by less than 2 %; in the default's 200 "
-    "steps it is 7 %",
-    ((f"{RUN} --configfile config/tied-long.yaml", "a night on two cores"),),
+    "The same study, with learning rates tried (tied.training.rate_factors), trained until twice the training changes "
+    "the loss by less than 2 %",
+    ((f"{RUN} --configfile config/tied.yaml", "three hours on two cores"),),
 )
 PUBLISHED_MODEL = Need("The numbers of a published model, which every configuration reads", (REAL_WEIGHTS,))
 INTERMEDIATE_CHECKPOINTS = Need("Ten checkpoints or more of the training of a published model", (SMOLLM2,))

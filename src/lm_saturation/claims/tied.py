@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lm_saturation.claims.base import SU, Context, Cut, claim, question
-from lm_saturation.claims.needs import REAL_TEXT, TIED_LONG, TIED_STUDY
+from lm_saturation.claims.base import SHIPPED, SU, Context, Cut, claim, question
+from lm_saturation.claims.needs import REAL_TEXT, SHIPPED_TRAININGS, TIED_LONG, TIED_STUDY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 USUAL = 0.02  # σ of BERT and GPT-2
 START = ("figure_tied_initial_loss",)
-TRAINED = ("figure_tied_convergence", "tied_comparison")
+TRAINED = ("figure_tied_convergence", "figure_tied_end", "tied_comparison", "shipped_tied_comparison")
+ENDED = ("figure_tied_end", "tied_comparison", "shipped_tied_comparison")
+SETTING = ["tokenizer", "residual_scale"]
 SIZE = ["vocabulary_size", "width"]
 
 HOLDS = Cut(0.01, "0.1 nats where the loss is log n; log 2, which the formula is to tell apart, is seven times as much")
@@ -235,16 +237,13 @@ def small_sigma_loses_gradients(tied_underflow: pd.DataFrame, cut: float) -> Dec
     cut=SPEED,
 )
 def scaled_embedding_converges_slowest(tied_comparison: pd.DataFrame, cut: float) -> Decisions:
-    """Every other remedy but plain tying, against it; the cut is the least that counts as slower.
+    """Every other remedy but plain tying, against it; the cut is the least that counts as slower."""
+    return _slowest(tied_comparison, cut)
 
-    Where models with this σ do not reach the loss, they take at least so many steps.
-    """
-    from lm_saturation.statistics.decisions import above
 
-    slower = _against(tied_comparison, "steps_to_loss", "scaled", sign=-1)
-    slower = slower[~slower.remedy.isin(["plain", "scaled"]) & (slower.unreached == 0)]
-    decisions = above(_over_seeds(slower), 0.0, cut)
-    return replace(decisions, contradicts=decisions.contradicts & (slower.reference_unreached == 0).to_numpy())
+@scaled_embedding_converges_slowest.also_on(SHIPPED, needs=SHIPPED_TRAININGS)
+def _(shipped_tied_comparison: pd.DataFrame, cut: float) -> Decisions:
+    return _slowest(shipped_tied_comparison, cut)
 
 
 @claim(
@@ -258,11 +257,12 @@ def scaled_embedding_converges_slowest(tied_comparison: pd.DataFrame, cut: float
 )
 def other_remedies_converge_alike(tied_comparison: pd.DataFrame, cut: float) -> Decisions:
     """Each of the others against their mean, if all reach the loss."""
-    from lm_saturation.statistics.decisions import alike
+    return _others_alike(tied_comparison, cut)
 
-    others = _against(tied_comparison, "steps_to_loss", "others")
-    reached = (others.unreached == 0) & (others.reference_unreached == 0)
-    return alike(_over_seeds(others[~others.remedy.isin(["plain", "scaled"]) & reached]), cut)
+
+@other_remedies_converge_alike.also_on(SHIPPED, needs=SHIPPED_TRAININGS)
+def _(shipped_tied_comparison: pd.DataFrame, cut: float) -> Decisions:
+    return _others_alike(shipped_tied_comparison, cut)
 
 
 @claim(
@@ -270,16 +270,19 @@ def other_remedies_converge_alike(tied_comparison: pd.DataFrame, cut: float) -> 
     "training has flattened)",
     published="alike",
     unit="share of the mean loss",
-    shown_in=TRAINED,
+    shown_in=ENDED,
     needs=TIED_LONG,
     paper=SU,
     cut=QUALITY,
 )
 def remedies_end_alike(tied_comparison: pd.DataFrame, cut: float) -> Decisions:
     """Each remedy against the mean of all."""
-    from lm_saturation.statistics.decisions import alike
+    return _end_alike(_at_premise(tied_comparison), cut)
 
-    return alike(_over_seeds(_flat(_against(tied_comparison, "final_nats", "all"))), cut)
+
+@remedies_end_alike.also_on(SHIPPED, needs=SHIPPED_TRAININGS)
+def _(shipped_tied_comparison: pd.DataFrame, cut: float) -> Decisions:
+    return _end_alike(_at_premise(shipped_tied_comparison), cut)
 
 
 @claim(
@@ -287,16 +290,77 @@ def remedies_end_alike(tied_comparison: pd.DataFrame, cut: float) -> Decisions:
     "training has flattened)",
     published="none",
     unit="share of the loss gained",
-    shown_in=TRAINED,
+    shown_in=ENDED,
     needs=TIED_LONG,
     paper=SU,
     cut=QUALITY,
 )
 def remedies_gain_nothing(tied_comparison: pd.DataFrame, cut: float) -> Decisions:
     """Each remedy against plain tying, one-sided; the power is that for a remedy that gains nothing."""
+    return _gain_nothing(tied_comparison, cut)
+
+
+@remedies_gain_nothing.also_on(SHIPPED, needs=SHIPPED_TRAININGS)
+def _(shipped_tied_comparison: pd.DataFrame, cut: float) -> Decisions:
+    return _gain_nothing(shipped_tied_comparison, cut)
+
+
+@question(
+    "Do remedies end alike also where residual branches start as Pythia's, which is not Su's premise? (here: losses "
+    f"within {QUALITY.value:.0%} of their mean, once training has flattened)",
+    unit="share of the mean loss",
+    shown_in=ENDED,
+    needs=TIED_LONG,
+    paper=SU,
+    cut=QUALITY,
+)
+def remedies_end_alike_without_the_premise(tied_comparison: pd.DataFrame, cut: float) -> Decisions:
+    """Each remedy against the mean of all, at every scale of residual branches above 0."""
+    return _end_alike(_beyond_premise(tied_comparison), cut)
+
+
+@remedies_end_alike_without_the_premise.also_on(SHIPPED, needs=SHIPPED_TRAININGS)
+def _(shipped_tied_comparison: pd.DataFrame, cut: float) -> Decisions:
+    return _end_alike(_beyond_premise(shipped_tied_comparison), cut)
+
+
+def _at_premise(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Trainings whose residual branches start at zero, as Su (2023) has it."""
+    return comparison[comparison.residual_scale == 0]
+
+
+def _beyond_premise(comparison: pd.DataFrame) -> pd.DataFrame:
+    return comparison[comparison.residual_scale > 0]
+
+
+def _slowest(comparison: pd.DataFrame, cut: float) -> Decisions:
+    """Where models with the small σ do not reach the loss, they take at least so many steps."""
+    from lm_saturation.statistics.decisions import above
+
+    slower = _against(_at_premise(comparison), "steps_to_loss", "scaled", sign=-1)
+    slower = slower[~slower.remedy.isin(["plain", "scaled"]) & (slower.unreached == 0)]
+    decisions = above(_over_seeds(slower), 0.0, cut)
+    return replace(decisions, contradicts=decisions.contradicts & (slower.reference_unreached == 0).to_numpy())
+
+
+def _others_alike(comparison: pd.DataFrame, cut: float) -> Decisions:
+    from lm_saturation.statistics.decisions import alike
+
+    others = _against(_at_premise(comparison), "steps_to_loss", "others")
+    reached = (others.unreached == 0) & (others.reference_unreached == 0)
+    return alike(_over_seeds(others[~others.remedy.isin(["plain", "scaled"]) & reached]), cut)
+
+
+def _end_alike(comparison: pd.DataFrame, cut: float) -> Decisions:
+    from lm_saturation.statistics.decisions import alike
+
+    return alike(_over_seeds(_flat(_against(comparison, "final_nats", "all"))), cut)
+
+
+def _gain_nothing(comparison: pd.DataFrame, cut: float) -> Decisions:
     from lm_saturation.statistics.decisions import below
 
-    curves = _over_seeds(_flat(_against(tied_comparison, "final_nats", "plain", sign=-1)))
+    curves = _over_seeds(_flat(_against(_at_premise(comparison), "final_nats", "plain", sign=-1)))
     return replace(below(curves, cut), power=below(curves, cut, effect=cut).power)
 
 
@@ -356,11 +420,12 @@ def _flat(rows: pd.DataFrame) -> pd.DataFrame:
     """Those whose trainings have flattened, all that are compared."""
     from lm_saturation.tied.comparison import FLAT
 
-    return rows[rows.second_half_fall < FLAT]
+    return rows[rows.doubling_gain.astype(float) < FLAT]
 
 
 def _over_seeds(rows: pd.DataFrame) -> Curves:
     """Curves with Student's intervals over seeds, in which models are paired."""
     from lm_saturation.statistics.decisions import curves_of
 
-    return curves_of(rows.assign(freedom=rows.seeds - 1), "value", "low", "high", name=["remedy"], freedom="freedom")
+    name = [*SETTING, "remedy"]
+    return curves_of(rows.assign(freedom=rows.seeds - 1), "value", "low", "high", name=name, freedom="freedom")

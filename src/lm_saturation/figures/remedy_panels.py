@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from lm_saturation.figures.style import LINES, MARKERS
 from lm_saturation.statistics.intervals import mean_interval
+from lm_saturation.tied.comparison import SETTING
 from lm_saturation.tied.remedies import REMEDIES
 
 LOOKS: dict[str, dict[str, Any]] = {
@@ -28,6 +29,11 @@ def in_order(remedies: Iterable[str]) -> list[str]:
     """The remedies in the order drawn."""
     found = set(remedies)
     return [name for name in REMEDIES if name in found]
+
+
+def in_first_setting(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the first tokenizer and scale of residual branches that the table names."""
+    return table[(table[SETTING] == table[SETTING].iloc[0]).all(axis=1)] if len(table) else table
 
 
 def remedy_handles(remedies: Iterable[str]) -> list[Line2D]:

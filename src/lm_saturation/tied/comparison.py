@@ -1,6 +1,5 @@
 """Comparison of remedies: how fast models with each of them train, and what loss they end with."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +11,8 @@ from lm_saturation.statistics.intervals import mean_interval
 
 PLAIN, SCALED = "plain", "scaled"
 BUDGET_SHARE = 0.5  # of the plain models' steps, after which their mean loss is the loss to be reached
-FLAT = 0.02  # of the final loss: what the second half of a training may lower it by, if its end is to be judged
+FLAT = 0.02  # of the final loss: what twice the training may change, if its end is to be judged
+SETTING = ["tokenizer", "residual_scale"]  # what remedies are compared in
 QUANTITIES = ("steps_to_loss", "final_nats")
 
 
@@ -39,21 +39,26 @@ def steps_to(steps: NDArray[np.int64], losses: NDArray[np.float64], threshold: f
     return float(np.expm1(before + share * (after - before)))
 
 
-def second_half_fall(steps: NDArray[np.int64], losses: NDArray[np.float64]) -> float:
-    """By what share of the final loss the second half of the steps lowers the loss; below 0 where it rises.
+def run_rows(training: pd.DataFrame, rates: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The rows of the table `tied_runs`, one per setting, remedy and seed, of `tied_training` and `tied_rates`."""
+    for setting, own in training.groupby(SETTING, sort=False, observed=True):
+        threshold = loss_to_reach(own)
+        tried = rates[(rates[SETTING] == list(setting)).all(axis=1) & (rates.is_best == 1)]
+        for (remedy, seed), run in own.groupby(["remedy", "seed"], sort=False, observed=True):
+            keys = {**dict(zip(SETTING, setting, strict=True)), "remedy": remedy, "seed": int(seed)}
+            row = _run_row(run.sort_values("step"), threshold)
+            yield {**keys, **row, "doubling_gain": doubling_gain(tried, remedy, seed, row["final_nats"])}
 
-    The loss at half of the steps is interpolated over log(1 + step). The last tenth would not do: the learning rate
-    is so low by then that every training looks finished.
+
+def doubling_gain(tried: pd.DataFrame, remedy: str, seed: int, final: float) -> float | None:
+    """By what share of its final loss a training ends below one of half the steps; None where there is none.
+
+    Both have the same seed and peak rate and a schedule of their own, so that what a low rate at the end gives is in
+    both. The second half of one training would not do: the fall of the rate alone lowers the loss by some 8 %.
+    `tried` has the best row of `tied_rates` of each remedy.
     """
-    halfway = np.interp(math.log1p(steps[-1] / 2), np.log1p(steps), losses)
-    return float((halfway - losses[-1]) / losses[-1])
-
-
-def run_rows(training: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The rows of the table `tied_runs`, one per remedy and seed."""
-    threshold = loss_to_reach(training)
-    for (remedy, seed), run in training.groupby(["remedy", "seed"], sort=False):
-        yield {"remedy": remedy, "seed": int(seed), **_run_row(run.sort_values("step"), threshold)}
+    half = tried[(tried.remedy == remedy) & (tried.seed == seed)]
+    return float((half.loss_nats.iloc[0] - final) / final) if len(half) else None
 
 
 def _run_row(run: pd.DataFrame, threshold: float | None) -> dict[str, Any]:
@@ -61,7 +66,10 @@ def _run_row(run: pd.DataFrame, threshold: float | None) -> dict[str, Any]:
     first, last = run.iloc[0], run.iloc[-1]
     reached = None if threshold is None else steps_to(run.step.to_numpy(), run.loss_nats.to_numpy(), threshold)
     return {
+        "vocabulary_size": int(last.vocabulary_size),
+        "width": int(last.width),
         "parameters": int(last.parameters),
+        "learning_rate": float(last.learning_rate),
         "sigma": float(last.sigma),
         "expected_nats": float(last.expected_nats),
         "initial_nats": float(first.loss_nats),
@@ -69,7 +77,6 @@ def _run_row(run: pd.DataFrame, threshold: float | None) -> dict[str, Any]:
         "steps": int(last.step),
         "steps_to_loss": reached,
         "final_nats": float(last.loss_nats),
-        "second_half_fall": second_half_fall(run.step.to_numpy(), run.loss_nats.to_numpy()),
         "anisotropy": float(last.anisotropy),
         "singular_entropy": float(last.singular_entropy),
         "singular_entropy_centred": float(last.singular_entropy_centred),
@@ -88,27 +95,39 @@ def references(remedies: list[str]) -> dict[str, list[str]]:
 
 
 def comparison_rows(runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The rows of the table `tied_comparison`, one per quantity, remedy and reference; seeds are paired.
+    """The rows of the table `tied_comparison`, one per setting, quantity, remedy and reference; seeds are paired.
 
     A model that does not reach the loss counts with its last step, which is too few.
     """
-    for quantity in QUANTITIES if len(runs) else ():
-        if runs[quantity].isna().all():
-            continue
-        values = runs.assign(value=runs[quantity].fillna(runs.steps), missing=runs[quantity].isna())
-        table = values.pivot_table(index="seed", columns="remedy", values="value", sort=False)
-        missing, falls = (values.groupby("remedy")[name] for name in ("missing", "second_half_fall"))
-        unreached, fall = missing.sum(), falls.mean().abs()
-        for reference, group in references(list(table)).items():
-            for remedy in table:
-                if group != [remedy]:
-                    keys = {"quantity": quantity, "remedy": remedy, "reference": reference}
-                    compared = {
-                        "unreached": int(unreached[remedy]),
-                        "reference_unreached": int(unreached[group].sum()),
-                        "second_half_fall": float(fall[[remedy, *group]].max()),
-                    }
-                    yield {**keys, **_difference(table[remedy], table[group].mean(axis=1)), **compared}
+    for setting, own in runs.groupby(SETTING, sort=False, observed=True) if len(runs) else ():
+        keys = {**dict(zip(SETTING, setting, strict=True)), "vocabulary_size": int(own.vocabulary_size.iloc[0])}
+        for quantity in QUANTITIES:
+            if not own[quantity].isna().all():
+                yield from ({**keys, "quantity": quantity, **row} for row in _compared(own, quantity))
+
+
+def _compared(runs: pd.DataFrame, quantity: str) -> Iterator[dict[str, Any]]:
+    """The rows of a setting and a quantity, without these keys."""
+    values = runs.assign(value=runs[quantity].fillna(runs.steps), missing=runs[quantity].isna())
+    table = values.pivot_table(index="seed", columns="remedy", values="value", sort=False, observed=True)
+    unreached = values.groupby("remedy", observed=True).missing.sum()
+    gains = values.groupby("remedy", observed=True).doubling_gain.mean().abs()
+    for reference, group in references(list(table)).items():
+        for remedy in table:
+            if group != [remedy]:
+                yield {
+                    "remedy": remedy,
+                    "reference": reference,
+                    **_difference(table[remedy], table[group].mean(axis=1)),
+                    "unreached": int(unreached[remedy]),
+                    "reference_unreached": int(unreached[group].sum()),
+                    "doubling_gain": _largest(gains[[remedy, *group]]),
+                }
+
+
+def _largest(gains: pd.Series) -> float | None:
+    """The largest of them; None unless all are known."""
+    return None if gains.isna().any() else float(gains.max())
 
 
 def _difference(values: pd.Series, reference: pd.Series) -> dict[str, Any]:
