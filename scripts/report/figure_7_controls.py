@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -103,7 +104,7 @@ def draw(curves: pd.DataFrame, halving: pd.DataFrame) -> Figure:
         size, control, context = (group[group.panel == panel] for panel in DRAWN)
         _draw_curves(block[0], size, size.sample_ngrams.map("{:,}\nn-grams".format), "viridis", ("unigram", "--"))
         _draw_curves(block[1], control, control.control.map(_in_lines), None, ("unigram", "--"))
-        _draw_curves(block[2], context, _context_names(context), "flare", ("column norms", ":"))
+        _draw_curves(block[2], context, _context_names(context), "plasma", ("column norms", ":"))
         _draw_halving(block[3], halving[(halving.corpus == corpus) & (halving.tokenizer == tokenizer)])
         for axis, title in zip(block, TITLES, strict=True):
             axis.set_title(title, fontsize="small")
@@ -129,7 +130,7 @@ def _draw_curves(
 ) -> None:
     """The W-error of each named curve, and the quantity `beside` it in another line style."""
     groups = list(curves.groupby(names, sort=False))
-    colours = sns.color_palette(palette, len(groups))
+    colours = [f"C{place}" for place in range(len(groups))] if palette is None else _colours(palette, len(groups))
     for colour, marker, (name, group) in zip(colours, MARKERS * len(groups), groups, strict=False):
         for quantity, line in (("W", "-"), beside):
             points = group[group.quantity == quantity]
@@ -143,11 +144,16 @@ def _draw_curves(
     axis.legend(**BESIDE)
 
 
+def _colours(palette: str, count: int) -> list[Any]:
+    """So many colours of a colour map, without its ends."""
+    return list(mpl.colormaps[palette](np.linspace(0, 1, count + 2)[1:-1]))
+
+
 def _draw_halving(axis: Axes, halving: pd.DataFrame) -> None:
     axis.axhspan(*HALVES_AT, color="0.9", zorder=0, label="the paper's\nrange")
     groups = list(halving.groupby("control", sort=False))
     for colour, marker, (control, group) in zip(
-        sns.color_palette(None, len(groups)), MARKERS * len(groups), groups, strict=False
+        (f"C{place}" for place in range(len(groups))), MARKERS * len(groups), groups, strict=False
     ):
         for name, line in (("W", "-"), ("unigram", "--")):
             points = group[group.quantity == name]

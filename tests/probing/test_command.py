@@ -232,7 +232,7 @@ def test_revisions_on_the_hub(tmp_path):
 
 
 def test_what_a_page_needs_is_said_before_anything_is_measured(capsys, runs, monkeypatch, tmp_path):
-    monkeypatch.setattr("lm_saturation.probing.page.find_spec", lambda name: None if name == "seaborn" else True)
+    monkeypatch.setattr("lm_saturation.probing.page.find_spec", lambda name: None if name == "jinja2" else True)
     monkeypatch.setattr("lm_saturation.probing.run.probe_all", lambda *_: pytest.fail("measured"))
     status, _, error = run(capsys, runs, "--html", tmp_path / "page.html")
-    assert (status, error) == (2, "error: --html needs seaborn: pip install seaborn\n")
+    assert (status, error) == (2, "error: --html needs jinja2: pip install jinja2\n")

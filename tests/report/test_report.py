@@ -215,7 +215,7 @@ def test_the_csv_holds_exactly_what_is_drawn(tmp_path):
 
 def test_unknown_palette_is_named():
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    with pytest.raises(InputError, match=r"report\.palette.*'colourblind'.*allowed: .*colorblind.*deep"):
+    with pytest.raises(InputError, match=r"report\.palette.*'colourblind'.*allowed: .*colorblind.*tab10"):
         read_experiment(config | {"report": {"palette": "colourblind"}})
 
 

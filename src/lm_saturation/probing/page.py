@@ -15,7 +15,7 @@ from lm_saturation.probing.references import short
 if TYPE_CHECKING:
     from lm_saturation.probing.run import Probed
 
-PACKAGES = ("jinja2", "matplotlib", "seaborn")
+PACKAGES = ("jinja2", "matplotlib")
 TEMPLATE = Path(__file__).parent / "page.html.jinja"
 CURVES = (  # panels, each with the columns that share its axis
     ("cross_entropy_nats", "loss_bfloat16", "loss_float16"),
