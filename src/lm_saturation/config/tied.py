@@ -71,7 +71,7 @@ class TiedModel(AttentionShape):
 class TiedTrainingOptions(Section):
     """How the models with a remedy are trained, but for the remedy and what it is compared in."""
 
-    model: TiedModel = option({"width": 64, "layers": 2, "attention_heads": 2, "learning_rate": 0.01}, "a GPT-NeoX")
+    model: TiedModel = option({"width": 24, "layers": 1, "attention_heads": 1, "learning_rate": 0.02}, "a GPT-NeoX")
     self_logit: float = option(
         1.4,
         "initial self-logit of plain tying, in log(vocabulary), above 0: width x deviation of the embedding; as GPT-2",
