@@ -71,6 +71,6 @@ def test_the_shipped_table_is_one_of_the_default_run():
     assert {*(ends.suite + "/" + ends.model)} == {
         *(f"mini/d{width}" for width in (8, 16, 24, 32, 64)), "control-positive/d16", "control-negative/d16"
     }  # fmt: skip
-    assert (ends.step == ends.suite.map({"mini": 1200}).fillna(200)).all()
+    assert (ends.step == ends.suite.map({"mini": 1000}).fillna(200)).all()
     assert table[READINGS].notna().all(axis=None)
     assert (ends.tokens == ends.step * ends.suite.map({"mini": 32}).fillna(16) * 128).all()

@@ -49,7 +49,7 @@ class AbilitiesConfig(ItemOptions, EvaluationOptions, JobOptions):
 
     suites: AnyNames = option(["mini"], "suites whose checkpoints are evaluated; [] for none")
     steps: StepsOrAll = option(
-        [0, 16, 64, {"first": 200, "last": 1200, "every": 200}], "steps whose checkpoints are evaluated, or all"
+        [0, 16, 64, {"first": 200, "last": 1000, "every": 200}], "steps whose checkpoints are evaluated, or all"
     )
     tasks: Annotated[list[TaskName], Different("names", 0)] = option(
         ["cloze", "next_sentence"],

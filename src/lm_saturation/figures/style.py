@@ -84,5 +84,6 @@ def save_figure(figure: Figure, drawn: pd.DataFrame, output: Any) -> None:
     for kind, metadata in undated.items():
         with atomic_write(getattr(output, kind)) as partial:
             figure.savefig(partial, format=kind, metadata=metadata)
+        figure.set_layout_engine("none")  # places are found; the next kind keeps them
     with atomic_write(output.csv) as partial:
         drawn.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
