@@ -26,7 +26,7 @@ OTHERS: dict[str, Any] = {
     "python-docs": "python-source",
     "python-source": "python-docs",
     "cpu": "cuda",
-    "colorblind": "deep",
+    "colorblind": "tab10",
     "float32": "bfloat16",
     "llama2": "pythia",
     "pythia": "llama2",

@@ -95,7 +95,7 @@ def test_default_is_valid():
         ("tokenizers/bpe-4k/algorithm", "bpe", "tokenizers.bpe-4k.algorithm is 'bpe'; allowed: byte-bpe, word"),
         ("tokenizers/bpe-4k/vocabulary_size", 1, "tokenizers.bpe-4k.vocabulary_size is 1; allowed: at least 2"),
         ("report/published/bpe-4k", "gpt2", "report.published.bpe-4k is 'gpt2'; allowed: llama2, pythia"),
-        ("report/palette", "deap", "report.palette is 'deap', did you mean deep?; allowed: colorblind, deep,"),
+        ("report/palette", "tab01", "report.palette is 'tab01', did you mean tab10?; allowed: colorblind, tab10,"),
         ("metrics/word_perplexity", {"corpus": "python-docs"}, "metrics.word_perplexity"),
         ("heads/models", ["d64"], "heads.models[0] is 'd64'; allowed: SUITE/MODEL, as below suites"),
         (

@@ -41,8 +41,8 @@ def test_values_that_are_not_allowed(path, value, message):
         ("tied/initial/widths", [15], "tied.initial.widths names 15; allowed: even widths, with swap or shuffle"),
         (
             "tied/training/model/attention_heads",
-            3,
-            "tied.training.model has width 64 and 3 attention heads; allowed: a width that is a multiple",
+            5,
+            "tied.training.model has width 24 and 5 attention heads; allowed: a width that is a multiple",
         ),
         ("tied/models/width", 100, "tied.models has width 100 and 12 attention heads; allowed: "),
         ("tied/training/steps", [{"first": 9, "last": 3, "every": 1}], "tied.training.steps[0] runs from 9 to 3"),
@@ -72,7 +72,7 @@ def test_what_a_training_depends_on():
 
 
 def test_its_text_is_in_the_provenance():
-    config = changed("tied/training/tokenizer", "bpe-32k")
+    config = changed("tied/training/tokenizers", ["bpe-32k"])
     config["ngrams"]["tokenizers"] = ["bpe-50k"]
     text = TokenizedText("python-source", "bpe-32k")
     assert text in read_experiment(config).texts()

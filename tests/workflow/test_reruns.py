@@ -23,7 +23,7 @@ def test_the_page_is_current():
     [
         (
             "report",
-            {"palette": "deep"},
+            {"palette": "tab10"},
             {"table_7", "claims", "checkpoint_metrics", "ngram_spectrum", "checkpoint_train"},
         ),
         ("metrics", {"tokens": 900}, {"checkpoint_train", "ngram_counts", "head_states", "head_rank_sweep"}),

@@ -156,7 +156,7 @@ def test_a_fresh_clone_runs_nothing_again(finished):
 @pytest.mark.parametrize(
     ("path", "value", "rules"),
     [
-        ("report/palette", "deep", {name for name, figure in FIGURES.items() if figure.palette}),
+        ("report/palette", "tab10", {name for name, figure in FIGURES.items() if figure.palette}),
         ("report/published", {"words": "pythia"}, {"figure_7"}),
         (
             "ngrams/min_counts",

@@ -6,7 +6,6 @@ from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
-from cycler import cycler
 from matplotlib.figure import Figure
 
 from lm_saturation.io.atomic import atomic_write
@@ -67,7 +66,7 @@ def figure_job(snakemake: Any) -> Iterator[tuple[Any, Any]]:
 def set_style(palette: str = "colorblind") -> None:
     """Set fonts, lines and the colours C0, C1, ... of a palette: colorblind, or a colour sequence of matplotlib's."""
     mpl.rcParams.update(LOOK)
-    mpl.rcParams["axes.prop_cycle"] = cycler(color=colours(palette))
+    mpl.rcParams["axes.prop_cycle"] = mpl.cycler(color=colours(palette))
 
 
 def colours(palette: str) -> list[Any]:
