@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 from lm_saturation.io.atomic import atomic_write
 from lm_saturation.jobs import job
@@ -66,7 +67,7 @@ def figure_job(snakemake: Any) -> Iterator[tuple[Any, Any]]:
 def set_style(palette: str = "colorblind") -> None:
     """Set fonts, lines and the colours C0, C1, ... of a palette: colorblind, or a colour sequence of matplotlib's."""
     mpl.rcParams.update(LOOK)
-    mpl.rcParams["axes.prop_cycle"] = mpl.cycler(color=colours(palette))
+    mpl.rcParams["axes.prop_cycle"] = cycler(color=colours(palette))
 
 
 def colours(palette: str) -> list[Any]:
