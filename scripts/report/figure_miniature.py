@@ -16,6 +16,7 @@ from lm_saturation.miniature.recipes import RECIPE, recipe_rows
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+KIND = ["corpus", "vocabulary_size", "hidden_size"]
 LEAST = 0.005  # nats; the increase that counts
 ENDS = ["increase_nats", "increase_low", "increase_high", "entropy_share", "entropy_centred_share"]
 COURSES = {"loss_nats": "loss", "loss_on_unigram_text": "loss on unigram text"}
@@ -42,13 +43,13 @@ def draw(drawn: pd.DataFrame) -> Figure:
     if drawn.empty:
         return empty_figure("Saturation in miniature: no model was trained in search of it.")
     figure, axes = plt.subplots(1, 3, figsize=(WIDTH + 1.5, 3.2))
-    texts = list(dict.fromkeys(zip(drawn.corpus, drawn.hidden_size, strict=True)))
+    texts = list(dict.fromkeys(drawn[KIND].itertuples(index=False, name=None)))
     for axis, name in zip(axes, COURSES, strict=False):
         _draw_course(axis, drawn, name, texts)
     _draw_ends(axes[2], drawn.drop_duplicates(["source", *RECIPE]), texts)
     handles = [
-        Line2D([], [], color=f"C{place % 10}", marker=MARKERS[place % len(MARKERS)], label=f"{corpus}, d = {width}")
-        for place, (corpus, width) in enumerate(texts)
+        Line2D([], [], **_look(place), label=f"{corpus}, V = {size:,}, d = {width}")
+        for place, (corpus, size, width) in enumerate(texts)
     ]
     for schedule, line in SCHEDULES.items():
         handles.append(Line2D([], [], color="0.3", linestyle=line, label=f"{schedule} rate"))
@@ -57,25 +58,29 @@ def draw(drawn: pd.DataFrame) -> Figure:
     return figure
 
 
+def _look(place: int) -> dict[str, Any]:
+    """The colour and mark of the models of one text, vocabulary and width."""
+    return {"color": f"C{place}", "marker": MARKERS[place % len(MARKERS)]}
+
+
 def _draw_course(axis: Axes, drawn: pd.DataFrame, name: str, texts: list[Any]) -> None:
     for _, course in drawn.groupby(["source", *RECIPE], sort=False):
-        place = texts.index((course.corpus.iloc[0], course.hidden_size.iloc[0]))
+        colour = _look(texts.index(tuple(course[KIND].iloc[0])))["color"]
         line = SCHEDULES[course.schedule.iloc[0]]
         above = course[name] - course[name].min()
-        axis.plot(course.seen_per_parameter, above, color=f"C{place % 10}", linestyle=line, linewidth=0.8, alpha=0.8)
+        axis.plot(course.seen_per_parameter, above, color=colour, linestyle=line, linewidth=0.8, alpha=0.8)
     if name == "loss_nats":
         axis.axhline(LEAST, color=PUBLISHED, zorder=0)
-    axis.set_xlim(left=0)
+    axis.set_xscale("log")
     axis.set_yscale("symlog", linthresh=LEAST)
     axis.set_ylim(bottom=0)
     axis.set(xlabel="tokens/parameter", ylabel="nats above the minimum", title=COURSES[name])
 
 
 def _draw_ends(axis: Axes, recipes: pd.DataFrame, texts: list[Any]) -> None:
-    for place, (corpus, width) in enumerate(texts):
-        rows = recipes[(recipes.corpus == corpus) & (recipes.hidden_size == width)]
-        look: dict[str, Any] = {"color": f"C{place % 10}", "marker": MARKERS[place % len(MARKERS)], "linestyle": ""}
-        axis.plot(rows.entropy_centred_share, rows.increase_nats, markersize=4, **look)
+    for place, kind in enumerate(texts):
+        rows, look = recipes[(recipes[KIND] == list(kind)).all(axis=1)], _look(place)
+        axis.plot(rows.entropy_centred_share, rows.increase_nats, markersize=4, linestyle="", **look)
         axis.vlines(rows.entropy_centred_share, rows.increase_low, rows.increase_high, color=look["color"], linewidth=1)
     axis.axhline(0, color="0.3", linewidth=0.6, zorder=0)
     axis.axhline(LEAST, color=PUBLISHED, zorder=0)
