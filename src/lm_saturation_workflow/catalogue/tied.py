@@ -199,7 +199,6 @@ FIGURES = (
         "and judged by no claim): shipped with the project, and of this run if it tries rates. The band is the margin "
         "of 1 % of the loss, of 10 % of the steps. An untied head has a second matrix of parameters.",
         inputs=_end_inputs,
-        wanted=is_studied,
         minutes=2,
     ),
     Figure(
