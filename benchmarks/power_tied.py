@@ -1,8 +1,8 @@
 """What few seeds can tell about remedies: coverage of intervals over seeds, and how often "alike" is found or missed.
 
 Remedies trained with the same seeds: noise that the remedies of a seed share, and noise of each training, as the
-default run and the shipped trainings have it. Decisions are those of the claims (Student's intervals of paired differences, two one-sided tests,
-Holm over remedies). Seeded; under a minute on one core.
+default run and the shipped trainings have it. Decisions are those of the claims (Student's intervals of paired
+differences, two one-sided tests, Holm over remedies). Seeded; under a minute on one core.
 
 python -m benchmarks.power_tied
 """
