@@ -9,17 +9,16 @@ from pathlib import Path
 import pandas as pd
 
 from lm_saturation.io.tables import read_frames, write_csv
-from lm_saturation.tied.comparison import SETTING, run_rows
+from lm_saturation.tied.comparison import run_rows
 
 
 def finished_runs(results: Path) -> pd.DataFrame:
-    """Rows of `tied_runs` of the settings whose trainings a run has finished with every remedy."""
+    """Rows of `tied_runs` of the trainings that a run has finished."""
     training, rates = (
         read_frames(table, sorted(results.glob(f"tied/*/*/*/{table}.parquet")))
         for table in ("tied_training", "tied_rates")
     )
-    remedies = training.groupby(SETTING).remedy.transform("nunique")
-    return pd.DataFrame(list(run_rows(training[remedies == remedies.max()], rates)))
+    return pd.DataFrame(list(run_rows(training, rates)))
 
 
 if __name__ == "__main__":
