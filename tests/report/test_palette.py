@@ -57,7 +57,7 @@ def drawn(undisturbed, experiment, monkeypatch):
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_changes_with_the_palette_if_and_only_if_it_says_so(drawn, name):
     figure = FIGURES[name]
-    assert (drawn(figure, "colorblind") != drawn(figure, "dark")) == figure.palette
+    assert (drawn(figure, "colorblind") != drawn(figure, "Dark2")) == figure.palette
 
 
 def test_every_palette_gives_another_picture(drawn):
