@@ -327,6 +327,17 @@ def test_shuffling_fetches_one_file_at_a_time(hub, cache):
     assert (len(texts), len(record["files"]), len(hub.requests("GET", "/storage/"))) == (3, 1, 1)
 
 
+@pytest.mark.parametrize("options", [{}, {"max_documents": 1}])
+def test_a_file_that_is_half_read_does_not_abort_the_interpreter_at_its_end(hub, cache, options):
+    """pyarrow's threads would (apache/arrow, issue 45214), after all work is done."""
+    hub.add("datasets", "owner/large", {"train.parquet": parquet([f"text {row}" for row in range(20_000)])})
+    code = """
+documents, _ = Hub(source="hub", **arguments[0]).read([], Shard(0, 1))
+print(json.dumps("".join(next(iter(documents)))))
+"""
+    assert client(hub, cache, code, {"repository": "owner/large", "revision": "main", **options}) == "text 0"
+
+
 @pytest.mark.parametrize("moment", [("HEAD", "README.md"), ("GET", "/tree/"), ("POST", "/paths-info/")])
 def test_a_branch_that_moves_meanwhile_gives_no_mixture(hub, cache, moment):
     repository = books(hub)

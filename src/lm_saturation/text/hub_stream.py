@@ -5,8 +5,9 @@ documents or tokens limits the download too.
 """
 
 import copy
+import gc
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,20 @@ def _files_of_split(repository: Repository, builder: Any, split: str) -> list[st
     return [file.removeprefix(prefix) for file in splits[split]]
 
 
+def _documents(rows: Iterable[dict[str, str]]) -> Iterator[list[str]]:
+    """The text of each row as a document of one piece.
+
+    Files that are half read, as at a limit, are closed with the stream: left to the end of the interpreter, pyarrow's
+    threads abort it after all work is done (apache/arrow, issue 45214; huggingface/datasets, issue 7357).
+    """
+    try:
+        for row in rows:
+            yield [row["text"]]
+    finally:
+        del rows
+        gc.collect()  # their readers are in cycles of references
+
+
 class _Reader:
     """Reads the files of a split; every file read is added to `record`."""
 
@@ -78,7 +93,7 @@ class _Reader:
         stream: Any = IterableDataset.from_generator(self.rows, gen_kwargs={"files": files})
         if shuffle:  # one file at a time: to fill the buffer from several, all of those would have to be fetched
             stream = stream.shuffle(shuffle.seed, buffer_size=shuffle.buffer, max_buffer_input_shards=1)
-        return ([row["text"]] for row in stream)
+        return _documents(stream)
 
     def rows(self, files: list[str]) -> Iterator[dict[str, str]]:
         """The text of each row of the files, fetched one by one. Raises InputError if a file cannot be read."""
