@@ -54,7 +54,7 @@ def doubling_gain(tried: pd.DataFrame, remedy: str, seed: int, final: float) -> 
     """By what share of its final loss a training ends below one of half the steps; None where there is none.
 
     Both have the same seed and peak rate and a schedule of their own, so that what a low rate at the end gives is in
-    both. The second half of one training would not do: the fall of the rate alone lowers the loss by some 8 %.
+    both. The second half of one training would not do: the fall of the rate alone lowers the loss by several percent.
     `tried` has the best row of `tied_rates` of each remedy.
     """
     half = tried[(tried.remedy == remedy) & (tried.seed == seed)]
