@@ -20,14 +20,16 @@ if __name__ == "__main__":
     with job(snakemake):
         files, output = snakemake.input, snakemake.output
         claims = read_csv("claims", files.claims)
-        tables = {name: read_csv(table.schema, getattr(files, name)) for name, table in TABLES.items() if table.views}
+        paths = {name: getattr(files, name) for name, table in TABLES.items() if table.views}
+        tables = {name: read_csv(TABLES[name].schema, path) for name, path in paths.items()}
         page = render_page(
             Path(files.template),
             claims,
             answers(claims, tables["seed_runs"], tables["rounding_pairs"]),
-            page_sections(tables, files.images, files.data),
+            page_sections(tables, paths, files.images, files.data),
             TITLES,
             json.loads(Path(files.provenance).read_text(encoding="utf-8")),
+            files.provenance,
             Path(files.workflow).read_text(encoding="utf-8"),
             time_table(snakemake.params.logs),
         )

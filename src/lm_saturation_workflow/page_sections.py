@@ -15,16 +15,22 @@ TITLES = {name: figure.title for name, figure in FIGURES.items()} | {
 }
 
 
-def page_sections(tables: Mapping[str, pd.DataFrame], images: Iterable[str], data: Iterable[str]) -> list[PageSection]:
-    """The sections, of `tables` by name and of the figures whose PNG and CSV are given."""
-    return [_section(section, tables, _by_figure(images), _by_figure(data)) for section in SECTIONS]
+def page_sections(
+    tables: Mapping[str, pd.DataFrame], files: Mapping[str, str], images: Iterable[str], data: Iterable[str]
+) -> list[PageSection]:
+    """The sections, of tables and their `files` by name and of the figures whose PNG and CSV are given."""
+    return [_section(section, tables, files, _by_figure(images), _by_figure(data)) for section in SECTIONS]
 
 
 def _section(
-    section: Section, tables: Mapping[str, pd.DataFrame], images: dict[str, str], data: dict[str, str]
+    section: Section,
+    tables: Mapping[str, pd.DataFrame],
+    files: Mapping[str, str],
+    images: dict[str, str],
+    data: dict[str, str],
 ) -> PageSection:
     table, lacks = section.unless_empty
-    views = [(view, tables[table.name]) for rule in section.tables for table in rule.tables for view in table.views]
+    views = [(view, table.name) for rule in section.tables for table in rule.tables for view in table.views]
     return PageSection(
         name=section.name,
         title=section.title,
@@ -36,7 +42,7 @@ def _section(
             for figure in section.figures
             if figure.name in images
         ],
-        tables=[shown(view, frame) for view, frame in views],
+        tables=[shown(view, tables[name], files[name]) for view, name in views],
     )
 
 

@@ -435,21 +435,22 @@ def test_tables_claims_and_page(lacks, run_script, tmp_path):
     table = read_csv("table_saturation", files["saturation"])
     assert table.model.tolist() == ([] if lacks else ["b", "a", "a", "a", "b"])
     tables = {name: read_csv(table.schema, files[name]) for name, table in TABLES.items()}
-    page = page_of(claims, tables)
+    page = page_of(claims, tables, files)
     assert ("measures no checkpoints" in page) == lacks
     anchors = {anchor for names in claims.found_in for anchor in names.split(", ")}
     assert anchors <= set(TITLES)
     assert all(f'id="{anchor}"' in page for anchor in anchors if anchor not in FIGURES)
+    assert (f"<span>file <code>{files['saturation']}</code></span>" in page) != lacks
 
 
-def page_of(claims, tables):
+def page_of(claims, tables, files):
     config = {"checkpoints": {"suites": ["first"]}, "suites": {"first": {"models": ["a"]}}, "metrics": {"seed": 5}}
     machine = {"system": "x", "processor": "y", "cores": 2, "memory_gb": 8, "gpus": [], "python": "3.11"}
     record = {"config": config, "code_revision": None, "machine": machine, "packages": {}, "inputs": {}, "audits": {}}
     template = ROOT / "src" / "lm_saturation" / "report" / "report.html.jinja"
     answered = answers(claims, tables["seed_runs"], tables["rounding_pairs"])
-    sections = page_sections(tables, [], [])
-    return render_page(template, claims, answered, sections, TITLES, record, "<svg></svg>", {})
+    sections = page_sections(tables, files, [], [])
+    return render_page(template, claims, answered, sections, TITLES, record, "provenance.json", "<svg></svg>", {})
 
 
 def test_large_tables_of_numbers_are_packed(tmp_path):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+ON_PAPER = 40  # rows, about a page of A4; longer tables are not printed
+
 
 @dataclass(frozen=True)
 class Column:
@@ -86,16 +88,27 @@ def interval(name: str, form: str = "", head: str = "95 % interval") -> Column:
     )
 
 
-def shown(view: View, frame: pd.DataFrame) -> dict[str, Any]:
-    """A table as the template takes it."""
+def shown(view: View, frame: pd.DataFrame, file: str) -> dict[str, Any]:
+    """A table as the template takes it, and the file that it is read from."""
     tried = frame.drop_duplicates(list(view.keys)) if view.keys else frame
     rows = view.chosen(tried).to_dict("records")
     cells = [[column.text(row) for column in view.columns] for row in rows]
-    texts = of_texts(view.name, view.title, [(column.head, column.is_number) for column in view.columns], cells)
+    texts = of_texts(view.name, view.title, [(column.head, column.is_number) for column in view.columns], cells, file)
     ours = [row.get("source") != "paper" for row in rows]
     return texts | {"note": view.note.format(tried=len(tried)), "ours": ours}
 
 
-def of_texts(name: str, title: str, heads: list[tuple[str, bool]], rows: list[list[str]]) -> dict[str, Any]:
+def of_texts(
+    name: str, title: str, heads: list[tuple[str, bool]], rows: list[list[str]], file: str = ""
+) -> dict[str, Any]:
     """The same of texts; a head says whether its column holds numbers."""
-    return {"name": name, "title": title, "note": "", "heads": heads, "rows": rows, "ours": [True] * len(rows)}
+    return {
+        "name": name,
+        "title": title,
+        "note": "",
+        "heads": heads,
+        "rows": rows,
+        "ours": [True] * len(rows),
+        "file": file,
+        "long": len(rows) > ON_PAPER,
+    }

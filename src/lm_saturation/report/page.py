@@ -87,6 +87,7 @@ def render_page(
     sections: list[PageSection],
     links: dict[str, str],
     provenance: dict[str, Any],
+    provenance_file: str,
     workflow: str,
     time: dict[str, Any],
 ) -> str:
@@ -116,7 +117,8 @@ def render_page(
         facts=facts(provenance),
         time=time,
         workflow=Markup(workflow),
-        provenance_tables=provenance_tables(provenance),
+        provenance_tables=provenance_tables(provenance, provenance_file),
+        provenance_file=provenance_file,
         provenance_text=json.dumps(provenance, indent=2),
     )
 

@@ -44,17 +44,17 @@ def _tokenizers(inputs: dict[str, Any]) -> Iterator[str]:
             yield f"{record['tokenizer']} ({record['vocabulary_size']:,} tokens)"
 
 
-def provenance_tables(provenance: dict[str, Any]) -> list[dict[str, Any]]:
-    """Packages, inputs and seeds in tables."""
+def provenance_tables(provenance: dict[str, Any], file: str) -> list[dict[str, Any]]:
+    """Packages, inputs and seeds in tables, read from `file`."""
     packages = [[name, version] for name, version in {"python": provenance["machine"]["python"],
                                                       **provenance["packages"]}.items()]  # fmt: skip
     inputs = [[path, _origin(record), record.get("sha256", "")] for path, record in provenance["inputs"].items()]
     inputs += [[path, "audit of a model's checkpoints", sha256] for path, sha256 in provenance["audits"].items()]
     return [
-        of_texts("packages", "Versions", [("package", False), ("version", False)], packages),
-        of_texts("inputs", "Inputs", [("file", False), ("from", False), ("sha256", False)], inputs),
+        of_texts("packages", "Versions", [("package", False), ("version", False)], packages, file),
+        of_texts("inputs", "Inputs", [("file", False), ("from", False), ("sha256", False)], inputs, file),
         of_texts("seeds", "Seeds", [("key of the configuration", False), ("seeds", False)],
-                 [[".".join(path), value] for path, value in seeds(provenance["config"])]),
+                 [[".".join(path), value] for path, value in seeds(provenance["config"])], file),
     ]  # fmt: skip
 
 

@@ -36,10 +36,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
   }
 }
 
-// on paper nothing can be opened, so short asides are; the long one is left out (report.css)
+// on paper nothing can be opened, so asides are; what is long is left out (report.css)
 let opened = []
 addEventListener("beforeprint", () => {
-  opened = [...document.querySelectorAll("details:not(.long, [open])")]
+  opened = [...document.querySelectorAll("details:not(.unprinted, [open])")]
   opened.forEach(aside => { aside.open = true })
 })
 addEventListener("afterprint", () => opened.forEach(aside => { aside.open = false }))
