@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-ON_PAPER = 40  # rows, about a page of A4; longer tables are not printed
+ON_PAPER = 50  # rows, about a page of A4; longer tables are not printed
 
 
 @dataclass(frozen=True)
