@@ -110,32 +110,6 @@ rule claims:
         "../scripts/report/claims.py"
 
 
-rule provenance:
-    input:
-        records=text_records(experiment),
-        audits=audits(experiment),
-    output:
-        ensure("<results>/provenance.json", non_empty=True),
-    log:
-        "<logs>/report/provenance.log",
-    benchmark:
-        "<logs>/report/provenance.tsv"
-    localrule: True
-    conda:
-        "../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=5,
-    params:
-        experiment=experiment,
-        code=code_of("report/provenance.py"),
-    message:
-        "Record what the results can be traced to"
-    script:
-        "../scripts/report/provenance.py"
-
-
 rule findings:
     input:
         **{
@@ -184,13 +158,43 @@ rule findings:
         "../scripts/report/findings.py"
 
 
+rule provenance:
+    input:
+        records=text_records(experiment),
+        audits=audits(experiment),
+        results=[  # what is remade by other code is recorded anew
+            *[path for figure in SHOWN for path in figure.files().values()],
+            *[table.file for table in TABLES.values()],
+            *rules.claims.output,
+            *rules.findings.output,
+        ],
+    output:
+        ensure("<results>/provenance.json", non_empty=True),
+    log:
+        "<logs>/report/provenance.log",
+    benchmark:
+        "<logs>/report/provenance.tsv"
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        experiment=experiment,
+        code=code_of("report/provenance.py"),
+        page=code_of("report/report.py"),
+    message:
+        "Record what the results can be traced to"
+    script:
+        "../scripts/report/provenance.py"
+
+
 rule workflow_graph:
     input:
-        [path for figure in SHOWN for path in figure.files().values()],
-        [table.file for table in TABLES.values()],
-        rules.claims.output,
+        rules.provenance.input.results,
         rules.provenance.output,
-        rules.findings.output,
     output:
         ensure("<results>/workflow.svg", non_empty=True),
     log:

@@ -25,6 +25,7 @@ if __name__ == "__main__":
         ):
             write_csv(name, getattr(output, name), read_frames(name, paths))
         write_csv("table_tied_training", output.tied_training, training_table(read_frames("tied_runs", [files.runs])))
+        write_csv("tied_rates", output.shipped_tied_rates, read_csv("tied_rates", files.shipped_rates))
         shipped = read_csv("tied_runs", files.shipped)
         comparison = pd.DataFrame(list(comparison_rows(shipped)))
         write_csv("shipped_tied_training", output.shipped_tied_training, training_table(shipped))

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from lm_saturation.claims import base
-from lm_saturation.claims.base import HERE, PAPER, Cut, claim, question
-from lm_saturation.claims.needs import PUBLISHED_EVALUATIONS
+from lm_saturation.claims.base import HERE, PAPER, SHIPPED, Cut, claim, question
+from lm_saturation.claims.needs import PUBLISHED_EVALUATIONS, PUBLISHED_MODEL
 from lm_saturation.io.tables import read_csv, write_csv
 from lm_saturation.report.page import summary_text
 from lm_saturation.report.verdicts import counts, shown_claims, untested, verdict_in_words
@@ -128,6 +128,27 @@ def test_the_power_of_what_is_open(declared):
     assert base.summary(decisions)["power"] == pytest.approx(
         float(np.mean(0.3 / error + np.random.default_rng(0).standard_normal(100_000) > 1.96)), abs=0.01
     )
+
+
+def test_one_judge_of_several_sources(declared):
+    """On another table, or on other rows of the same one."""
+    judged = declared["loss_rises"]
+    judged.alike_on(SHIPPED, PUBLISHED_MODEL, saturation="shipped_saturation")
+    assert judged.tables == ["saturation", "shipped_saturation"]
+    assert judged.evidence[SHIPPED].needs is PUBLISHED_MODEL
+    known = {"saturation": rows(NO), "shipped_saturation": rows(YES)}
+    assert judged.row(HERE, known)["verdict"] == "contradicted"
+    assert judged.row(SHIPPED, known)["verdict"] == "reproduced"
+
+    @claim("Loss rises in every source", published="0.1", **COMMON)
+    def rises_everywhere(saturation, source):
+        return decide(saturation[saturation.source == source], 0.1)
+
+    rises_everywhere.alike_on(PAPER)
+    assert rises_everywhere.tables == ["saturation"]
+    both = pd.concat([rows(YES).assign(source=HERE), rows(NO).assign(source=PAPER)])
+    assert rises_everywhere.row(HERE, {"saturation": both})["verdict"] == "reproduced"
+    assert rises_everywhere.row(PAPER, {"saturation": both})["verdict"] == "contradicted"
 
 
 def test_a_claim_is_declared_once_a_source_once(declared):

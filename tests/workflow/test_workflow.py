@@ -264,6 +264,7 @@ def test_comments_run_nothing_and_formulas_what_depends_on_them(finished, tmp_pa
     rerun = would_run(project, *SMOKE)
     assert rerun["ngram_spectrum"] == 14
     assert rerun["ngram_smoothed_spectrum"] == 2
+    assert rerun["provenance"] == 1  # which names the commit
     assert not {"corpus", "tokens", "ngram_counts", "ngram_matrix"} & set(rerun)
 
 

@@ -225,15 +225,9 @@ def width_alone_decides(ability_saturation: pd.DataFrame, cut: float) -> Decisio
     source=PUBLISHED,
     cut=SAME_LOSS,
 )
-def one_curve_for_all_sizes(emergence_fits: pd.DataFrame, cut: float) -> Decisions:
-    """Losses of LAMBADA's last words and of WikiText, nats/word."""
-    return _shifts_nothing(_published_fits(emergence_fits), "size_shift", cut)
-
-
-@one_curve_for_all_sizes.also_on(HERE, needs=EVALUATED_SUITE)
-def _(emergence_fits: pd.DataFrame, cut: float) -> Decisions:
-    """Held-out loss, nats/token."""
-    return _shifts_nothing(_fits_here(emergence_fits), "size_shift", cut)
+def one_curve_for_all_sizes(emergence_fits: pd.DataFrame, source: str, cut: float) -> Decisions:
+    """Published: losses of LAMBADA's last words and of WikiText, nats/word; here: held-out loss, nats/token."""
+    return _shifts_nothing(ACCURACIES[source](emergence_fits), "size_shift", cut)
 
 
 @claim(
@@ -247,14 +241,9 @@ def _(emergence_fits: pd.DataFrame, cut: float) -> Decisions:
     source=PUBLISHED,
     cut=SAME_LOSS,
 )
-def token_budget_does_not_matter(emergence_fits: pd.DataFrame, cut: float) -> Decisions:
+def token_budget_does_not_matter(emergence_fits: pd.DataFrame, source: str, cut: float) -> Decisions:
     """Checkpoints of a model differ in tokens; their learning rate has not decayed, as that of the paper's had."""
-    return _shifts_nothing(_published_fits(emergence_fits), "token_shift", cut)
-
-
-@token_budget_does_not_matter.also_on(HERE, needs=EVALUATED_SUITE)
-def _(emergence_fits: pd.DataFrame, cut: float) -> Decisions:
-    return _shifts_nothing(_fits_here(emergence_fits), "token_shift", cut)
+    return _shifts_nothing(ACCURACIES[source](emergence_fits), "token_shift", cut)
 
 
 @claim(
@@ -283,14 +272,16 @@ def bits_per_byte_compares_tokenizers(emergence_fits: pd.DataFrame, cut: float) 
     source=PUBLISHED,
     cut=Cut(-0.9, "twice as far from -1 as the weakest that is published", half=-0.95, twice=-0.8),
 )
-def abilities_follow_loss(emergence_fits: pd.DataFrame, cut: float) -> Decisions:
+def abilities_follow_loss(emergence_fits: pd.DataFrame, source: str, cut: float) -> Decisions:
     """Accuracies, but of MMLU, which stays at chance where loss is high."""
-    return _correlates(_published_fits(emergence_fits), cut)
+    from lm_saturation.statistics.decisions import below
+
+    fits = _telling(ACCURACIES[source](emergence_fits))
+    return below(_over_models(fits[fits.task != "mmlu"], "spearman"), cut)
 
 
-@abilities_follow_loss.also_on(HERE, needs=EVALUATED_SUITE)
-def _(emergence_fits: pd.DataFrame, cut: float) -> Decisions:
-    return _correlates(_fits_here(emergence_fits), cut)
+for _followed in (one_curve_for_all_sizes, token_budget_does_not_matter, abilities_follow_loss):
+    _followed.alike_on(HERE, EVALUATED_SUITE)
 
 
 def _emerges_in(*tasks: str) -> Callable[..., Decisions]:
@@ -387,14 +378,13 @@ def mmlu_tips_at_a_kink(emergence_fits: pd.DataFrame, cut: float) -> Decisions:
     source=PUBLISHED,
     cut=SAME_ABILITY,
 )
-def same_ability_at_equal_loss(ability_saturation: pd.DataFrame, equal_loss: pd.DataFrame, cut: float) -> Decisions:
-    """Pythia 70M to 410M at the loss of Fig 1a."""
-    return _same_ability(ability_saturation, equal_loss, PUBLISHED, cut)
+def same_ability_at_equal_loss(
+    ability_saturation: pd.DataFrame, equal_loss: pd.DataFrame, source: str, cut: float
+) -> Decisions:
+    """Published: Pythia 70M to 410M at the loss of Fig 1a; here: suites at their held-out loss."""
+    from lm_saturation.statistics.decisions import alike
 
-
-@same_ability_at_equal_loss.also_on(HERE, needs=SATURATING_MODELS)
-def _(ability_saturation: pd.DataFrame, equal_loss: pd.DataFrame, cut: float) -> Decisions:
-    return _same_ability(ability_saturation, equal_loss, HERE, cut)
+    return alike(_pairs(ability_saturation, equal_loss, source), cut)
 
 
 @question(
@@ -407,14 +397,20 @@ def _(ability_saturation: pd.DataFrame, equal_loss: pd.DataFrame, cut: float) ->
     source=PUBLISHED,
     cut=SAME_ABILITY,
 )
-def other_ability_at_equal_loss(ability_saturation: pd.DataFrame, equal_loss: pd.DataFrame, cut: float) -> Decisions:
-    """The answer is no only where the difference is inside the margin."""
-    return _other_ability(ability_saturation, equal_loss, PUBLISHED, cut)
+def other_ability_at_equal_loss(
+    ability_saturation: pd.DataFrame, equal_loss: pd.DataFrame, source: str, cut: float
+) -> Decisions:
+    """Two-sided: above or below 0; the answer is no only where the difference is inside the margin."""
+    from lm_saturation.statistics.decisions import Decisions, above, alike, below
+
+    curves = _pairs(ability_saturation, equal_loss, source)
+    more, less = above(curves, 0, cut), below(curves, 0, cut)
+    differs = more.agrees | less.agrees
+    return Decisions(curves, differs, alike(curves, cut).agrees & ~differs, more.power)
 
 
-@other_ability_at_equal_loss.also_on(HERE, needs=SATURATING_MODELS)
-def _(ability_saturation: pd.DataFrame, equal_loss: pd.DataFrame, cut: float) -> Decisions:
-    return _other_ability(ability_saturation, equal_loss, HERE, cut)
+for _asked in (same_ability_at_equal_loss, other_ability_at_equal_loss):
+    _asked.alike_on(HERE, SATURATING_MODELS)
 
 
 def _is_published(suites: pd.Series) -> pd.Series:
@@ -476,6 +472,9 @@ def _fits_here(fits: pd.DataFrame) -> pd.DataFrame:
     return fits[(fits.loss_measure == "held_out") & (fits.metric == "acc")]
 
 
+ACCURACIES = {PUBLISHED: _published_fits, HERE: _fits_here}
+
+
 def _accuracies_here(fits: pd.DataFrame, tasks: Sequence[str] | None = None) -> pd.DataFrame:
     here = _fits_here(fits)
     return here if tasks is None else here[here.task.isin(tasks)]
@@ -499,12 +498,6 @@ def _shifts_nothing(fits: pd.DataFrame, name: str, margin: float) -> Decisions:
     from lm_saturation.statistics.decisions import alike
 
     return alike(_over_models(_telling(fits), name), margin)
-
-
-def _correlates(fits: pd.DataFrame, threshold: float) -> Decisions:
-    from lm_saturation.statistics.decisions import below
-
-    return below(_over_models(_telling(fits)[lambda rows: rows.task != "mmlu"], "spearman"), threshold)
 
 
 def _emerges(fits: pd.DataFrame, margin: float) -> Decisions:
@@ -532,19 +525,3 @@ def _pairs(lost: pd.DataFrame, pairs: pd.DataFrame, source: str) -> Curves:
     saturating = lost[(lost.saturates == 1) & lost.metric.isin(PERPLEXITIES)]
     rows = pairs.merge(saturating[["suite", "model"]].drop_duplicates(), on=["suite", "model"]).drop_duplicates(keys)
     return curves_of(rows, "difference", "difference_low", "difference_high", name=keys)
-
-
-def _same_ability(lost: pd.DataFrame, pairs: pd.DataFrame, source: str, margin: float) -> Decisions:
-    from lm_saturation.statistics.decisions import alike
-
-    return alike(_pairs(lost, pairs, source), margin)
-
-
-def _other_ability(lost: pd.DataFrame, pairs: pd.DataFrame, source: str, margin: float) -> Decisions:
-    """Two-sided: above or below 0; the contrary is a difference inside the margin."""
-    from lm_saturation.statistics.decisions import Decisions, above, alike, below
-
-    curves = _pairs(lost, pairs, source)
-    more, less = above(curves, 0, margin), below(curves, 0, margin)
-    differs = more.agrees | less.agrees
-    return Decisions(curves, differs, alike(curves, margin).agrees & ~differs, more.power)

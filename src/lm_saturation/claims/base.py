@@ -6,8 +6,11 @@
     @small_models_saturate.also_on(PAPER)
     def _(figure_1a: DataFrame, cut: float) -> Decisions: ...  # and on the paper's own curve
 
+    small_models_saturate.alike_on(SHIPPED, saturation="shipped_saturation")  # by the first function, on another table
+
 The parameters of a judge are what it judges, by name: tables of the run (results/tables/NAME.csv), the papers' figures
-as read off (figure_1a: resources/figure_1a_published.csv), `context` and `cut`. A question is declared in the same way
+as read off (figure_1a: resources/figure_1a_published.csv), `context`, `cut`, and `source`, the one that is judged, for
+tables that hold several. A question is declared in the same way
 (`question`): this project asks it, no paper answers it. The workflow reads these declarations each time it is parsed,
 so pandas is imported only where a claim is judged.
 """
@@ -16,7 +19,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ HERE = "measured here"  # models trained, text counted and problems solved in th
 REAL = "real weights"  # a published model, measured here
 SHIPPED = "shipped trainings"  # small models that this project trained before, whose numbers it ships
 SOURCES = (PAPER, PUBLISHED, HERE, REAL, SHIPPED)
+IN_TABLES = {HERE: "ours", PAPER: "paper"}  # what tables that hold both call them
 
 REPRODUCED = "reproduced"
 IN_PART = "in part"
@@ -44,6 +48,7 @@ VERDICTS = (REPRODUCED, IN_PART, CONTRADICTED, INCONCLUSIVE, NOT_TESTED)
 ANSWERS = {REPRODUCED: "yes", CONTRADICTED: "no"}  # of questions; the other verdicts are called the same
 
 FIGURE = "figure_"  # parameters of judges that begin so are the papers' figures
+NO_INPUTS = ("context", "source", "cut")  # parameters of judges that are neither tables nor figures
 
 
 @dataclass(frozen=True)
@@ -85,16 +90,22 @@ class Evidence:
     judge: Judge
     needs: Need
     unit: str
+    tables: Mapping[str, str] = field(default_factory=dict)  # by the parameter of the judge, if not of its name
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """What the judge is given, by parameter: names of tables and of published figures, context, source and cut."""
+        return {name: self.tables.get(name, name) for name in inspect.signature(self.judge).parameters}
 
     @property
     def inputs(self) -> list[str]:
         """The tables and published figures that are judged."""
-        return [name for name in inspect.signature(self.judge).parameters if name not in ("context", "cut")]
+        return [name for name in self.arguments.values() if name not in NO_INPUTS]
 
     @property
     def has_cut(self) -> bool:
         """Whether it is judged by the claim's threshold."""
-        return "cut" in inspect.signature(self.judge).parameters
+        return "cut" in self.arguments
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,12 @@ class Claim:
 
         return declare
 
+    def alike_on(self, source: str, needs: Need | None = None, **tables: str) -> None:
+        """Declare that its first judge judges another source, too: on other tables, by parameter, or by `source`."""
+        first = next(iter(self.evidence.values()))
+        self.also_on(source, needs)(first.judge)
+        self.evidence[source] = replace(self.evidence[source], tables=tables)
+
     @property
     def tables(self) -> list[str]:
         """The tables of the run that it is judged on."""
@@ -143,8 +160,8 @@ class Claim:
     def decide(self, source: str, known: Mapping[str, Any], cut: float | None = None) -> Decisions:
         """The decision on every curve of a source, at the claim's cut or another."""
         evidence = self.evidence[source]
-        known = {**known, "cut": self.cut.value if cut is None and self.cut else cut}
-        return evidence.judge(**{name: known[name] for name in inspect.signature(evidence.judge).parameters})
+        known = {**known, "source": source, "cut": self.cut.value if cut is None and self.cut else cut}
+        return evidence.judge(**{name: known[given] for name, given in evidence.arguments.items()})
 
     def row(self, source: str, known: Mapping[str, Any]) -> dict[str, Any]:
         """Its row of claims.csv for a source; `known` are tables and published figures by name, and the context."""

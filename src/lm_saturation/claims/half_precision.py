@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lm_saturation.claims.base import SHIPPED, Cut, question
+from lm_saturation.claims.base import HERE, SHIPPED, Cut, question
 from lm_saturation.claims.needs import HALF_PRECISION, SHIPPED_TRAININGS
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ MARGIN = Cut(
     "explain them",
 )
 SHOWN = ("figure_half_precision", "half_precision", "offset_training")
+TRAINED = {HERE: "run", SHIPPED: "shipped"}  # as the table calls them
 PAIR = ["suite", "model", "precision", "head"]
 UNIT = "nats/token, against the same seed"
 
@@ -30,14 +31,11 @@ UNIT = "nats/token, against the same seed"
     needs=HALF_PRECISION,
     cut=MARGIN,
 )
-def half_precision_keeps_the_loss(half_precision: pd.DataFrame, cut: float) -> Decisions:
+def half_precision_keeps_the_loss(half_precision: pd.DataFrame, source: str, cut: float) -> Decisions:
     """Each model and precision."""
-    return _keeps(half_precision, "run", cut)
+    from lm_saturation.statistics.decisions import alike
 
-
-@half_precision_keeps_the_loss.also_on(SHIPPED, needs=SHIPPED_TRAININGS)
-def _(half_precision: pd.DataFrame, cut: float) -> Decisions:
-    return _keeps(half_precision, "shipped", cut)
+    return alike(_curves(_pairs(half_precision, source, "precision", ["plain"])), cut)
 
 
 @question(
@@ -48,14 +46,10 @@ def _(half_precision: pd.DataFrame, cut: float) -> Decisions:
     needs=HALF_PRECISION,
     cut=MARGIN,
 )
-def centring_helps_in_half_precision(half_precision: pd.DataFrame, cut: float) -> Decisions:
+def centring_helps_in_half_precision(half_precision: pd.DataFrame, source: str, cut: float) -> Decisions:
     """Each model and precision but float32, in which a centred head learns what a plain one does."""
-    return _centring(half_precision, "run", cut)
-
-
-@centring_helps_in_half_precision.also_on(SHIPPED, needs=SHIPPED_TRAININGS)
-def _(half_precision: pd.DataFrame, cut: float) -> Decisions:
-    return _centring(half_precision, "shipped", cut)
+    pairs = _pairs(half_precision, source, "head", ["centred"])
+    return _gains(_curves(pairs[pairs.precision != "float32"]), cut)
 
 
 @question(
@@ -66,29 +60,13 @@ def _(half_precision: pd.DataFrame, cut: float) -> Decisions:
     needs=HALF_PRECISION,
     cut=MARGIN,
 )
-def other_heads_help(half_precision: pd.DataFrame, cut: float) -> Decisions:
+def other_heads_help(half_precision: pd.DataFrame, source: str, cut: float) -> Decisions:
     """Each model, precision and of both heads."""
-    return _others(half_precision, "run", cut)
+    return _gains(_curves(_pairs(half_precision, source, "head", ["z_loss", "coupled"])), cut)
 
 
-@other_heads_help.also_on(SHIPPED, needs=SHIPPED_TRAININGS)
-def _(half_precision: pd.DataFrame, cut: float) -> Decisions:
-    return _others(half_precision, "shipped", cut)
-
-
-def _keeps(rows: pd.DataFrame, source: str, cut: float) -> Decisions:
-    from lm_saturation.statistics.decisions import alike
-
-    return alike(_curves(_pairs(rows, source, "precision", ["plain"])), cut)
-
-
-def _centring(rows: pd.DataFrame, source: str, cut: float) -> Decisions:
-    pairs = _pairs(rows, source, "head", ["centred"])
-    return _gains(_curves(pairs[pairs.precision != "float32"]), cut)
-
-
-def _others(rows: pd.DataFrame, source: str, cut: float) -> Decisions:
-    return _gains(_curves(_pairs(rows, source, "head", ["z_loss", "coupled"])), cut)
+for _asked in (half_precision_keeps_the_loss, centring_helps_in_half_precision, other_heads_help):
+    _asked.alike_on(SHIPPED, SHIPPED_TRAININGS)
 
 
 def _gains(curves: Curves, cut: float) -> Decisions:
@@ -102,7 +80,7 @@ def _gains(curves: Curves, cut: float) -> Decisions:
 
 def _pairs(rows: pd.DataFrame, source: str, compared: str, heads: list[str]) -> pd.DataFrame:
     """The pairs that have an interval, which takes two seeds."""
-    chosen = (rows.source == source) & (rows.compared == compared) & rows["head"].isin(heads)
+    chosen = (rows.source == TRAINED[source]) & (rows.compared == compared) & rows["head"].isin(heads)
     return rows[chosen & rows.difference_low.notna()]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lm_saturation.claims.base import HERE, SHIPPED, Cut, question
+from lm_saturation.claims.base import SHIPPED, Cut, question
 from lm_saturation.claims.needs import FACTORIAL, SHIPPED_RUNS
 
 if TYPE_CHECKING:
@@ -29,19 +29,13 @@ MOST = Cut(
     needs=FACTORIAL,
     cut=MOST,
 )
-def the_head_explains_narrow_models(head_or_trunk: pd.DataFrame, cut: float) -> Decisions:
+def the_head_explains_narrow_models(head_or_trunk: pd.DataFrame, source: str, cut: float) -> Decisions:
     """Each wide model and rank."""
-    return _shares(head_or_trunk, HERE, cut)
-
-
-@the_head_explains_narrow_models.also_on(SHIPPED, needs=SHIPPED_RUNS)
-def _(head_or_trunk: pd.DataFrame, cut: float) -> Decisions:
-    return _shares(head_or_trunk, SHIPPED, cut)
-
-
-def _shares(table: pd.DataFrame, source: str, cut: float) -> Decisions:
     from lm_saturation.statistics.decisions import above, curves_of
 
-    rows = table[table.source == source]
+    rows = head_or_trunk[head_or_trunk.source == source]
     ends = ("head_share_low", "head_share_high")
     return above(curves_of(rows, "head_share", *ends, name=["suite", "model", "rank"], freedom="freedom"), cut)
+
+
+the_head_explains_narrow_models.alike_on(SHIPPED, SHIPPED_RUNS)

@@ -37,12 +37,13 @@ RECIPE = [
 )
 def saturation_in_miniature(shipped_search: pd.DataFrame, cut: float) -> Decisions:
     """All recipes as one curve: the one whose interval begins highest."""
-    return _found(shipped_search, cut)
+    from lm_saturation.statistics.decisions import decided
 
-
-@saturation_in_miniature.also_on(HERE, needs=SEARCH)
-def _(saturation_search: pd.DataFrame, cut: float) -> Decisions:
-    return _found(saturation_search, cut)
+    rows, judged = _rises(shipped_search, cut)
+    most = _curves(rows.sort_values("increase_low", kind="stable").tail(1))
+    if rows.empty:
+        return decided(most, [])
+    return decided(most, [judged.agrees.any()], [judged.contradicts.all()])
 
 
 @question(
@@ -57,12 +58,15 @@ def _(saturation_search: pd.DataFrame, cut: float) -> Decisions:
 )
 def collapse_without_saturation(shipped_search: pd.DataFrame, cut: float) -> Decisions:
     """Each recipe that does not saturate."""
-    return _collapsed(shipped_search, cut)
+    from lm_saturation.statistics.decisions import curves_of, decided
+
+    rows, judged = _rises(shipped_search, INCREASE.value)
+    flat = rows[judged.contradicts]
+    return decided(curves_of(flat, "entropy_centred_share", name=RECIPE), flat.entropy_centred_share > cut)
 
 
-@collapse_without_saturation.also_on(HERE, needs=SEARCH)
-def _(saturation_search: pd.DataFrame, cut: float) -> Decisions:
-    return _collapsed(saturation_search, cut)
+for _asked in (saturation_in_miniature, collapse_without_saturation):
+    _asked.alike_on(HERE, SEARCH, shipped_search="saturation_search")
 
 
 def _rises(recipes: pd.DataFrame, cut: float) -> tuple[pd.DataFrame, Decisions]:
@@ -78,21 +82,3 @@ def _curves(rows: pd.DataFrame) -> Curves:
 
     rows = rows.assign(freedom=rows.seeds - 1)
     return curves_of(rows, "increase_nats", "increase_low", "increase_high", name=RECIPE, freedom="freedom")
-
-
-def _found(recipes: pd.DataFrame, cut: float) -> Decisions:
-    from lm_saturation.statistics.decisions import decided
-
-    rows, judged = _rises(recipes, cut)
-    most = _curves(rows.sort_values("increase_low", kind="stable").tail(1))
-    if rows.empty:
-        return decided(most, [])
-    return decided(most, [judged.agrees.any()], [judged.contradicts.all()])
-
-
-def _collapsed(recipes: pd.DataFrame, cut: float) -> Decisions:
-    from lm_saturation.statistics.decisions import curves_of, decided
-
-    rows, judged = _rises(recipes, INCREASE.value)
-    flat = rows[judged.contradicts]
-    return decided(curves_of(flat, "entropy_centred_share", name=RECIPE), flat.entropy_centred_share > cut)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lm_saturation.claims.base import PAPER, Cut, claim, question
+from lm_saturation.claims.base import IN_TABLES, PAPER, Cut, claim, question
 from lm_saturation.claims.needs import LARGER_MODELS, PAPER_POINTS
 
 if TYPE_CHECKING:
@@ -26,14 +26,9 @@ WHOLE_PERCENT = Cut(0.01, "The paper prints whole percents, and calls one of the
     needs=LARGER_MODELS,
     cut=WHOLE_PERCENT,
 )
-def small_models_lie_above_the_law(scaling_fit: pd.DataFrame, cut: float) -> Decisions:
-    """Suites measured here."""
-    return _near(scaling_fit, "ours", "final_gap", ABOVE, cut)
-
-
-@small_models_lie_above_the_law.also_on(PAPER, needs=PAPER_POINTS)
-def _(scaling_fit: pd.DataFrame, cut: float) -> Decisions:
-    return _near(scaling_fit, "paper", "final_gap", ABOVE, cut)
+def small_models_lie_above_the_law(scaling_fit: pd.DataFrame, source: str, cut: float) -> Decisions:
+    """Each suite, and the paper's models."""
+    return _near(scaling_fit, source, "final_gap", ABOVE, cut)
 
 
 @claim(
@@ -44,14 +39,9 @@ def _(scaling_fit: pd.DataFrame, cut: float) -> Decisions:
     needs=LARGER_MODELS,
     cut=WHOLE_PERCENT,
 )
-def best_checkpoints_lie_above_the_law(scaling_fit: pd.DataFrame, cut: float) -> Decisions:
+def best_checkpoints_lie_above_the_law(scaling_fit: pd.DataFrame, source: str, cut: float) -> Decisions:
     """The same of the best checkpoints."""
-    return _near(scaling_fit, "ours", "best_gap", ABOVE_BEST, cut)
-
-
-@best_checkpoints_lie_above_the_law.also_on(PAPER, needs=PAPER_POINTS)
-def _(scaling_fit: pd.DataFrame, cut: float) -> Decisions:
-    return _near(scaling_fit, "paper", "best_gap", ABOVE_BEST, cut)
+    return _near(scaling_fit, source, "best_gap", ABOVE_BEST, cut)
 
 
 @claim(
@@ -63,14 +53,9 @@ def _(scaling_fit: pd.DataFrame, cut: float) -> Decisions:
     needs=LARGER_MODELS,
     cut=Cut(0.025, "A tenth of α, which moves the law at 14M by 6 %, less than the gap that it is there to show"),
 )
-def constants_of_the_law(scaling_fit: pd.DataFrame, cut: float) -> Decisions:
-    """Suites measured here."""
-    return _near(scaling_fit, "ours", "alpha", ALPHA, cut)
-
-
-@constants_of_the_law.also_on(PAPER, needs=PAPER_POINTS)
-def _(scaling_fit: pd.DataFrame, cut: float) -> Decisions:
-    return _near(scaling_fit, "paper", "alpha", ALPHA, cut)
+def constants_of_the_law(scaling_fit: pd.DataFrame, source: str, cut: float) -> Decisions:
+    """Each suite, and the paper's models."""
+    return _near(scaling_fit, source, "alpha", ALPHA, cut)
 
 
 @question(
@@ -81,19 +66,26 @@ def _(scaling_fit: pd.DataFrame, cut: float) -> Decisions:
     needs=LARGER_MODELS,
     cut=Cut(0.04, "Half of the 8 % in question: an interval below it says no"),
 )
-def above_the_law_however_counted(scaling_fit: pd.DataFrame, cut: float) -> Decisions:
-    """Suites measured here, by every count of parameters."""
-    return _above(scaling_fit, "ours", cut)
+def above_the_law_however_counted(scaling_fit: pd.DataFrame, source: str, cut: float) -> Decisions:
+    """Suites by every count of parameters."""
+    from lm_saturation.statistics.decisions import above, curves_of
+
+    rows, name = _suites(scaling_fit, source), ["suite", "parameters_counted"]
+    return above(curves_of(rows, "final_gap", "final_gap_low", "final_gap_high", name=name, freedom="freedom"), 0, cut)
 
 
-@above_the_law_however_counted.also_on(PAPER, needs=PAPER_POINTS)
-def _(scaling_fit: pd.DataFrame, cut: float) -> Decisions:
-    return _above(scaling_fit, "paper", cut)
+for _asked in (
+    small_models_lie_above_the_law,
+    best_checkpoints_lie_above_the_law,
+    constants_of_the_law,
+    above_the_law_however_counted,
+):
+    _asked.alike_on(PAPER, PAPER_POINTS)
 
 
 def _suites(fits: pd.DataFrame, source: str) -> pd.DataFrame:
     """Models on both sides of scaling.fit_from, with the constants that the paper holds."""
-    rows = fits[(fits.source == source) & (fits.constants == "hoffmann") & fits.final_gap.notna()]
+    rows = fits[(fits.source == IN_TABLES[source]) & (fits.constants == "hoffmann") & fits.final_gap.notna()]
     return rows.assign(suite=rows.suite.astype(object).where(rows.suite.notna(), "paper"))
 
 
@@ -104,13 +96,3 @@ def _near(fits: pd.DataFrame, source: str, column: str, published: float, margin
     nominal = _suites(fits, source)[lambda table: table.parameters_counted == "nominal"]
     curves = curves_of(nominal, column, f"{column}_low", f"{column}_high", name=["suite"], freedom="freedom")
     return within(curves, published - margin, published + margin)
-
-
-def _above(fits: pd.DataFrame, source: str, effect: float) -> Decisions:
-    from lm_saturation.statistics.decisions import above, curves_of
-
-    rows = _suites(fits, source)
-    columns = ["suite", "parameters_counted"]
-    return above(
-        curves_of(rows, "final_gap", "final_gap_low", "final_gap_high", name=columns, freedom="freedom"), 0, effect
-    )

@@ -237,13 +237,16 @@ def small_sigma_loses_gradients(tied_underflow: pd.DataFrame, cut: float) -> Dec
     cut=SPEED,
 )
 def scaled_embedding_converges_slowest(tied_comparison: pd.DataFrame, cut: float) -> Decisions:
-    """Every other remedy but plain tying, against it; the cut is the least that counts as slower."""
-    return _slowest(tied_comparison, cut)
+    """Every other remedy but plain tying, against it; the cut is the least that counts as slower.
 
+    Where models with the small σ do not reach the loss, they take at least so many steps.
+    """
+    from lm_saturation.statistics.decisions import above
 
-@scaled_embedding_converges_slowest.also_on(SHIPPED, needs=SHIPPED_TRAININGS)
-def _(shipped_tied_comparison: pd.DataFrame, cut: float) -> Decisions:
-    return _slowest(shipped_tied_comparison, cut)
+    slower = _against(_at_premise(tied_comparison), "steps_to_loss", "scaled", sign=-1)
+    slower = slower[~slower.remedy.isin(["plain", "scaled"]) & (slower.unreached == 0)]
+    decisions = above(_over_seeds(slower), 0.0, cut)
+    return replace(decisions, contradicts=decisions.contradicts & (slower.reference_unreached == 0).to_numpy())
 
 
 @claim(
@@ -257,12 +260,11 @@ def _(shipped_tied_comparison: pd.DataFrame, cut: float) -> Decisions:
 )
 def other_remedies_converge_alike(tied_comparison: pd.DataFrame, cut: float) -> Decisions:
     """Each of the others against their mean, if all reach the loss."""
-    return _others_alike(tied_comparison, cut)
+    from lm_saturation.statistics.decisions import alike
 
-
-@other_remedies_converge_alike.also_on(SHIPPED, needs=SHIPPED_TRAININGS)
-def _(shipped_tied_comparison: pd.DataFrame, cut: float) -> Decisions:
-    return _others_alike(shipped_tied_comparison, cut)
+    others = _against(_at_premise(tied_comparison), "steps_to_loss", "others")
+    reached = (others.unreached == 0) & (others.reference_unreached == 0)
+    return alike(_over_seeds(others[~others.remedy.isin(["plain", "scaled"]) & reached]), cut)
 
 
 @claim(
@@ -280,11 +282,6 @@ def remedies_end_alike(tied_comparison: pd.DataFrame, cut: float) -> Decisions:
     return _end_alike(_at_premise(tied_comparison), cut)
 
 
-@remedies_end_alike.also_on(SHIPPED, needs=SHIPPED_TRAININGS)
-def _(shipped_tied_comparison: pd.DataFrame, cut: float) -> Decisions:
-    return _end_alike(_at_premise(shipped_tied_comparison), cut)
-
-
 @claim(
     f"No remedy is better in the end than plain tying (here: it lowers the loss by less than {QUALITY.value:.0%}, once "
     "training has flattened)",
@@ -297,12 +294,10 @@ def _(shipped_tied_comparison: pd.DataFrame, cut: float) -> Decisions:
 )
 def remedies_gain_nothing(tied_comparison: pd.DataFrame, cut: float) -> Decisions:
     """Each remedy against plain tying, one-sided; the power is that for a remedy that gains nothing."""
-    return _gain_nothing(tied_comparison, cut)
+    from lm_saturation.statistics.decisions import below
 
-
-@remedies_gain_nothing.also_on(SHIPPED, needs=SHIPPED_TRAININGS)
-def _(shipped_tied_comparison: pd.DataFrame, cut: float) -> Decisions:
-    return _gain_nothing(shipped_tied_comparison, cut)
+    curves = _over_seeds(_flat(_against(_at_premise(tied_comparison), "final_nats", "plain", sign=-1)))
+    return replace(below(curves, cut), power=below(curves, cut, effect=cut).power)
 
 
 @question(
@@ -319,9 +314,14 @@ def remedies_end_alike_without_the_premise(tied_comparison: pd.DataFrame, cut: f
     return _end_alike(_beyond_premise(tied_comparison), cut)
 
 
-@remedies_end_alike_without_the_premise.also_on(SHIPPED, needs=SHIPPED_TRAININGS)
-def _(shipped_tied_comparison: pd.DataFrame, cut: float) -> Decisions:
-    return _end_alike(_beyond_premise(shipped_tied_comparison), cut)
+for _trained in (
+    scaled_embedding_converges_slowest,
+    other_remedies_converge_alike,
+    remedies_end_alike,
+    remedies_gain_nothing,
+    remedies_end_alike_without_the_premise,
+):
+    _trained.alike_on(SHIPPED, SHIPPED_TRAININGS, tied_comparison="shipped_tied_comparison")
 
 
 def _at_premise(comparison: pd.DataFrame) -> pd.DataFrame:
@@ -333,35 +333,10 @@ def _beyond_premise(comparison: pd.DataFrame) -> pd.DataFrame:
     return comparison[comparison.residual_scale > 0]
 
 
-def _slowest(comparison: pd.DataFrame, cut: float) -> Decisions:
-    """Where models with the small σ do not reach the loss, they take at least so many steps."""
-    from lm_saturation.statistics.decisions import above
-
-    slower = _against(_at_premise(comparison), "steps_to_loss", "scaled", sign=-1)
-    slower = slower[~slower.remedy.isin(["plain", "scaled"]) & (slower.unreached == 0)]
-    decisions = above(_over_seeds(slower), 0.0, cut)
-    return replace(decisions, contradicts=decisions.contradicts & (slower.reference_unreached == 0).to_numpy())
-
-
-def _others_alike(comparison: pd.DataFrame, cut: float) -> Decisions:
-    from lm_saturation.statistics.decisions import alike
-
-    others = _against(_at_premise(comparison), "steps_to_loss", "others")
-    reached = (others.unreached == 0) & (others.reference_unreached == 0)
-    return alike(_over_seeds(others[~others.remedy.isin(["plain", "scaled"]) & reached]), cut)
-
-
 def _end_alike(comparison: pd.DataFrame, cut: float) -> Decisions:
     from lm_saturation.statistics.decisions import alike
 
     return alike(_over_seeds(_flat(_against(comparison, "final_nats", "all"))), cut)
-
-
-def _gain_nothing(comparison: pd.DataFrame, cut: float) -> Decisions:
-    from lm_saturation.statistics.decisions import below
-
-    curves = _over_seeds(_flat(_against(_at_premise(comparison), "final_nats", "plain", sign=-1)))
-    return replace(below(curves, cut), power=below(curves, cut, effect=cut).power)
 
 
 def _alike_at_every_sigma(rows: pd.DataFrame, margin: float) -> Decisions:

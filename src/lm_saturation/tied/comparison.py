@@ -1,6 +1,7 @@
 """Comparison of remedies: how fast models with each of them train, and what loss they end with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ BUDGET_SHARE = 0.5  # of the plain models' steps, after which their mean loss is
 FLAT = 0.02  # of the final loss: what twice the training may change, if its end is to be judged
 SETTING = ["tokenizer", "residual_scale"]  # what remedies are compared in
 QUANTITIES = ("steps_to_loss", "final_nats")
+
+Setting = tuple[str, float]
 
 
 def loss_to_reach(training: pd.DataFrame) -> float | None:
@@ -39,10 +42,15 @@ def steps_to(steps: NDArray[np.int64], losses: NDArray[np.float64], threshold: f
     return float(np.expm1(before + share * (after - before)))
 
 
-def run_rows(training: pd.DataFrame, rates: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The rows of the table `tied_runs`, one per setting, remedy and seed, of `tied_training` and `tied_rates`."""
+def run_rows(
+    training: pd.DataFrame, rates: pd.DataFrame, known: Mapping[Setting, float] = MappingProxyType({})
+) -> Iterator[dict[str, Any]]:
+    """The rows of the table `tied_runs`, one per setting, remedy and seed, of `tied_training` and `tied_rates`.
+
+    `known` has the losses to be reached, by setting, of those without plain models.
+    """
     for setting, own in training.groupby(SETTING, sort=False, observed=True):
-        threshold = loss_to_reach(own)
+        threshold = loss_to_reach(own) or known.get(setting)
         tried = rates[(rates[SETTING] == list(setting)).all(axis=1) & (rates.is_best == 1)]
         for (remedy, seed), run in own.groupby(["remedy", "seed"], sort=False, observed=True):
             keys = {**dict(zip(SETTING, setting, strict=True)), "remedy": remedy, "seed": int(seed)}

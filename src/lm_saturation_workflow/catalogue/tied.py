@@ -30,7 +30,7 @@ def _tables_inputs(experiment: Experiment) -> Files:
         name: [f"<results>/tied/{table}.parquet"] if is_studied(experiment) else [] for name, table in studied
     }
     files |= {name: f"<results>/tied/{table}.parquet" for name, table in compared}
-    return files | {"shipped": resource("tied_runs.csv")}
+    return files | {"shipped": resource("tied_runs.csv"), "shipped_rates": resource("tied_rates.csv")}
 
 
 def _convergence_inputs(experiment: Experiment) -> Files:
@@ -137,6 +137,18 @@ TRAINING_VIEW = View("tied_training", "Trainings in numbers", TRAINING_COLUMNS, 
 SHIPPED_TRAINING_VIEW = View(
     "shipped_tied_training", "Longer trainings in numbers, as shipped", TRAINING_COLUMNS, TRAINING_NOTE
 )
+RATES_VIEW = View(
+    "shipped_tied_rates",
+    "Learning rates tried in longer trainings, as shipped",
+    (
+        *SETTING_COLUMNS,
+        words("remedy"),
+        digits("peak rate", "learning_rate"),
+        digits("loss after half of the steps", "loss_nats", ".3f"),
+        named("chosen", "is_best", {1: "yes", 0: ""}),
+    ),
+    "With the first seed and half of the steps. The rate of the lowest held-out loss is taken for all seeds.",
+)
 COMPARISON_COLUMNS = (
     *SETTING_COLUMNS,
     named("quantity", "quantity", {"steps_to_loss": "steps to the loss", "final_nats": "final loss"}),
@@ -230,6 +242,7 @@ TABLES = (
             Table("tied_training", "table_tied_training", (TRAINING_VIEW,)),
             Table("tied_comparison", "tied_comparison", (COMPARISON_VIEW,)),
             Table("shipped_tied_training", "shipped_tied_training", (SHIPPED_TRAINING_VIEW,)),
+            Table("shipped_tied_rates", "tied_rates", (RATES_VIEW,)),
             Table("shipped_tied_comparison", "shipped_tied_comparison", (SHIPPED_COMPARISON_VIEW,)),
         ),
         minutes=2,
