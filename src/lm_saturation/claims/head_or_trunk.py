@@ -21,9 +21,9 @@ MOST = Cut(
 
 
 @question(
-    "Is it the head or the trunk? (here: of what a narrow model loses against a wide one, both trained from scratch on "
-    "equal tokens, the wide one with a head of the narrow one's rank loses more than the cut, a share over seeds. Yes: "
-    "the head; no: the trunk)",
+    "Is a small model worse for its head, more than for its trunk? (here: of what a narrow model loses against a wide "
+    "one, both trained from scratch on equal tokens, the wide one with a head of the narrow one's rank loses more than "
+    "the cut, a share over seeds)",
     unit="of the excess loss",
     shown_in=("figure_head_or_trunk", "head_or_trunk"),
     needs=FACTORIAL,

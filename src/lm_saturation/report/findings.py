@@ -1,10 +1,12 @@
 """Where text, figures and published data of the papers disagree, with the evidence: results/findings.md."""
 
+import re
 from typing import Any
 
 import jinja2
 import pandas as pd
 
+from lm_saturation.claims import CLAIMS
 from lm_saturation.evidence.paper_curves import entropies_by_power, matrix_sizes, minimum_losses
 from lm_saturation.heads.noticeable import NOTICEABLE
 from lm_saturation.report.answers import answers
@@ -42,6 +44,11 @@ def misfiled(evaluations: pd.DataFrame) -> int:
     return int((folder.notna() & (folder != evaluations.num_fewshot)).sum())
 
 
+def said(claim: str) -> str:
+    """What it says, without the test of it."""
+    return re.split(r" \(here:|(?<=\?) ", CLAIMS[claim].text)[0]
+
+
 def render(template: str, **known: Any) -> str:
     """The page as Markdown; every name that the template uses must be known."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
@@ -72,6 +79,7 @@ def evidence(
     thresholds, moments = tables["head_thresholds"], tables["tied_moments"]
     return {
         "answers": answers(tables["claims"], tables["seed_runs"], tables["rounding_pairs"]),
+        "said": said,
         "verdict": lambda claim, source: verdict_in_words(rows[claim, source]),
         "cell": cell,
         "within": within,
