@@ -49,9 +49,6 @@ docs: .venv/dev $(SMOLLM2)  ## write anew what declarations say: tables of docs/
 	@command -v $(PYTHON) > /dev/null || { echo "error: Python 3.11 or newer is needed, and there is no $(PYTHON)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] + "; to name another: make run PYTHON=python3.12")'
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	@{ command -v c++ || command -v g++ || command -v clang++; } > /dev/null || \
-	    $(BIN)/pip install --quiet --dry-run --no-deps --only-binary :all: $$(grep ^kenlm= requirements.txt) 2> /dev/null || \
-	    { echo "error: kenlm must be built here, and there is no C++ compiler; install g++ (Debian: apt install g++)" >&2; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

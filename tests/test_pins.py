@@ -10,7 +10,7 @@ from tests.rules import environment_of, rules, script_of
 
 PINS = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
 
-UNPINNED = ("python=3.11", "pip", "cxx-compiler")  # the last two build what only the package index has
+UNPINNED = ("python=3.11", "pip")
 
 # packages that are called otherwise, and those that come with another
 NAMES = {"yaml": "pyyaml", "markupsafe": "jinja2", "pydantic_core": "pydantic"}

@@ -17,5 +17,5 @@ if __name__ == "__main__":
         model, split = fit_model(shards, snakemake.params.held_out, snakemake.resources.mem_mb)
         text_bytes = held_out_bytes(split, list(snakemake.input.texts))
         write_arpa(model, snakemake.output.model)
-        columns = language_model_columns(model, split, snakemake.output.model, text_bytes)
+        columns = language_model_columns(model, split, text_bytes)
         write_tables("language_model", snakemake.output.table, [{**dict(snakemake.wildcards), **columns}])

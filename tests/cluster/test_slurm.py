@@ -81,7 +81,7 @@ def wait_for(what, process=None, seconds=900):
 
 @pytest.mark.timeout(3000)
 def test_the_results_are_those_of_a_run_here_whatever_is_killed(slurm, undisturbed, tmp_path):
-    kept = ("corpus", "ngrams/python-docs", "checkpoints", "metrics", "tied", "abilities")  # the rest will do
+    kept = ("corpus", "ngrams/python-docs", "checkpoints", "metrics", "tied", "abilities", "causes")  # the rest will do
     project = copy_results(undisturbed, tmp_path / "project", *kept)
     process = start(project, *SMOKE)
     wait_for(lambda: printed(project).count("Finished jobid") >= 5, process)

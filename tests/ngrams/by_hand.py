@@ -1,6 +1,7 @@
 """Kneser–Ney with dictionaries, as the papers write it, and KenLM's own tools: what the model is tested against."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections import Counter, defaultdict
@@ -26,6 +27,16 @@ def lmplz(documents, folder):
     done = subprocess.run([kenlm_tool("lmplz"), *options], input=text.encode(), capture_output=True, check=True)
     (folder / "lmplz.arpa").write_bytes(done.stdout)
     return read_arpa(folder / "lmplz.arpa")
+
+
+def queried(arpa, document):
+    """What KenLM's query says of each token of a document and of its end: log10 of its probability, is it unknown."""
+    command = [kenlm_tool("query"), "-v", "word", str(arpa)]
+    line = " ".join(map(str, document)) + "\n"
+    done = subprocess.run(command, input=line, capture_output=True, text=True, check=True)
+    found = re.findall(r"(\S+)=(\d+) \d (-[\d.e+-]+|0)", done.stdout)
+    assert [word for word, _, _ in found] == [*map(str, document), EOS]
+    return [(float(log10), number == "0") for _, number, log10 in found]
 
 
 def read_arpa(path):

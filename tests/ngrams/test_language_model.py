@@ -1,15 +1,14 @@
 import math
 
-import kenlm
 import numpy as np
 import pytest
 
 from lm_saturation.config.metrics import HeldOut
 from lm_saturation.io.tables import read_table, write_tables
-from lm_saturation.ngrams.language_model import file_to_query, loss_columns
+from lm_saturation.ngrams.language_model import loss_columns
 from lm_saturation.text.splits import split_documents
 from lm_saturation.text.token_files import open_tokens, write_tokens
-from tests.ngrams.by_hand import BOS, EOS, PlainKneserNey, kenlm_tool
+from tests.ngrams.by_hand import BOS, EOS, PlainKneserNey, queried
 
 
 @pytest.fixture
@@ -142,26 +141,14 @@ def test_too_little_memory_is_said(rule):
         rule(shards, texts, mem_mb=400)
 
 
-def test_the_binary_form_gives_the_same_and_is_removed(rule, tmp_path, monkeypatch):
+@pytest.mark.parametrize("chunk", [3, 1 << 18])
+def test_loss_equals_kenlms_of_the_file(rule, tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr("lm_saturation.ngrams.language_model.CHUNK", chunk)
     shards, texts = some_shards()
-    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
-    plain = rule(shards, texts)
-    monkeypatch.undo()
-    tool = kenlm_tool("build_binary")
-    monkeypatch.setattr("shutil.which", lambda *_, **__: tool)
-    assert rule(shards, texts) == plain
-    assert not list(tmp_path.glob("*.binary"))
-    words = " ".join(map(str, shards[0][0]))
-    with file_to_query(tmp_path / "model.arpa") as binary:
-        assert binary == tmp_path / "model.binary"
-        assert kenlm.Model(str(binary)).score(words) == kenlm.Model(str(tmp_path / "model.arpa")).score(words)
-
-
-def test_a_failing_build_binary_costs_nothing_but_time(rule, tmp_path, monkeypatch):
-    shards, texts = some_shards()
-    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
-    plain = rule(shards, texts)
-    monkeypatch.setattr("shutil.which", lambda *_, **__: "/bin/false")
-    assert rule(shards, texts) == plain
-    assert "build_binary failed" in (tmp_path / "script.log").read_text()
-    assert not list(tmp_path.glob("*.binary"))
+    row = rule(shards, texts)
+    train, test = split_by_hand(tmp_path, shards, 0.2)
+    scores = [score for document in test for score in queried(tmp_path / "model.arpa", document)[:-1]]
+    unseen = 12 - len({token for document in train for token in document})
+    nats = sum(math.log(unseen) * unknown - math.log(10) * log10 for log10, unknown in scores)
+    assert len(scores) == row["held_out_tokens"]
+    assert row["cross_entropy_nats"] == pytest.approx(nats / len(scores), abs=1e-5)

@@ -56,27 +56,6 @@ def test_an_old_python(folder):
     assert not (folder / ".venv").exists()
 
 
-@pytest.mark.parametrize("there", ["nothing", "a wheel", "a compiler"])
-def test_kenlm_needs_a_compiler_where_it_must_be_built(folder, there):
-    (folder / "programs" / "python3").symlink_to(sys.executable)
-    finds = "exit 0" if there == "a wheel" else "exit 1"
-    program(
-        folder / ".venv" / "bin" / "pip",
-        f'#!/bin/sh\ncase "$*" in *--dry-run*kenlm==*) {finds};; *) echo installing;; esac\n',
-    )
-    if there == "a compiler":
-        program(folder / "programs" / "g++", "#!/bin/sh\n")
-    lines, code = make(folder, ".venv/run")
-    if there == "nothing":
-        assert lines == [
-            "error: kenlm must be built here, and there is no C++ compiler; install g++ (Debian: apt install g++)"
-        ]
-        assert code
-    else:
-        assert lines[-1] == "installing"
-        assert not code
-
-
 def test_help_names_every_target(folder):
     lines, _ = make(folder, "help")
     phony = (ROOT / "Makefile").read_text().split(".PHONY: ")[1].splitlines()[0].split()

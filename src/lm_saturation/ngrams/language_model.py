@@ -1,11 +1,7 @@
-"""A modified Kneser–Ney 5-gram model of a corpus, and its loss on the documents held out, as KenLM computes it."""
+"""A modified Kneser–Ney 5-gram model of a corpus, and its loss on the documents held out."""
 
 import math
-import shutil
-import subprocess
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +12,13 @@ from lm_saturation.config.metrics import HeldOut
 from lm_saturation.errors import InputError
 from lm_saturation.io.logs import log
 from lm_saturation.io.tables import read_parts
-from lm_saturation.ngrams.kneser_ney import KneserNey, estimate, require_estimate_memory
+from lm_saturation.ngrams.counting import MAX_ORDER
+from lm_saturation.ngrams.kneser_ney import KneserNey, estimate, probability, require_estimate_memory
 from lm_saturation.ngrams.repeats import repeat_columns
 from lm_saturation.text.splits import Documents, Split, split_documents
 from lm_saturation.text.token_files import Tokens
+
+CHUNK = 1 << 18  # tokens whose probabilities are looked up at a time
 
 
 def fit_model(shards: Sequence[Tokens], held_out: HeldOut, memory_mb: int) -> tuple[KneserNey, Split]:
@@ -65,11 +64,10 @@ def _shard_bytes(table: str) -> NDArray[np.int64]:
     return np.bincount(np.unique(document, return_inverse=True)[1], size).astype(np.int64)
 
 
-def language_model_columns(model: KneserNey, split: Split, arpa: str | Path, text_bytes: int) -> dict[str, Any]:
-    """The columns of the table `language_model` beside its keys; `arpa` is the file of the model."""
+def language_model_columns(model: KneserNey, split: Split, text_bytes: int) -> dict[str, Any]:
+    """The columns of the table `language_model` beside its keys."""
     unseen = ~np.isin(split.test.ids, model.types)
-    with file_to_query(arpa) as path:
-        losses = document_losses(path, split.test, unseen, model.bos - len(model.types))
+    losses = document_losses(model, split.test, unseen)
     columns = loss_columns(losses, np.diff(split.test.ends, prepend=0), text_bytes)
     log.info("%.4f nats/token, %.4f bits/byte", columns["cross_entropy_nats"], columns["bits_per_byte"])
     return {
@@ -105,48 +103,34 @@ def loss_columns(losses: NDArray[Any], lengths: NDArray[np.int64], text_bytes: i
     }
 
 
-def document_losses(
-    path: Path, documents: Documents, unseen: NDArray[np.bool_], unseen_types: int
-) -> NDArray[np.float64]:
-    """(documents,) nats of each document under the model in the file at `path`, without its end.
+def document_losses(model: KneserNey, documents: Documents, unseen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(documents,) nats of each document under the model, without its end.
 
-    The model gives all that it never saw one probability, <unk>'s; each of the `unseen_types` ids of the tokenizer
-    that are not in it gets an equal part of that, so that the probabilities of all its ids and </s> sum to 1.
-    `unseen` (T,) says which tokens those are.
+    The model gives all that it never saw one probability, <unk>'s; each id of the tokenizer that is not in it gets an
+    equal part of that, so that the probabilities of all its ids and </s> sum to 1. `unseen` (T,) says which tokens
+    those are.
     """
-    import kenlm  # here, because only this function needs it: it is an optional dependency
-
-    config = kenlm.Config()
-    config.show_progress = False
-    config.arpa_complain = kenlm.ARPALoadComplain.NONE
-    model = kenlm.Model(str(path), config)
+    shared = math.log(max(model.bos - len(model.types), 1))
     begins = np.concatenate([[0], documents.ends[:-1]])
-    losses = []
-    for begin, end in zip(begins, documents.ends, strict=True):
-        words = " ".join(map(str, documents.ids[begin:end].tolist()))
-        log10 = math.fsum(score for score, _, _ in model.full_scores(words, bos=True, eos=False))
-        shared = np.count_nonzero(unseen[begin:end]) * math.log(max(unseen_types, 1))
-        losses.append(shared - log10 * math.log(10))
-    return np.array(losses)
+    losses = np.zeros(len(documents.ends))
+    for start in range(0, len(documents.ids), CHUNK):
+        places = np.arange(start, min(start + CHUNK, len(documents.ids)))
+        document = np.searchsorted(documents.ends, places, side="right")
+        contexts = _contexts(model, documents.ids, places, begins[document])
+        nats = unseen[places] * shared - np.log(probability(model, contexts, documents.ids[places]))
+        first = document[0]
+        losses[first : document[-1] + 1] += np.bincount(document - first, nats)
+    return losses
 
 
-@contextmanager
-def file_to_query(arpa: str | Path) -> Iterator[Path]:
-    """KenLM's binary form of the model, for as long as it is needed, where its tool is on PATH; else the model itself.
-
-    The binary form is quick to read. It is removed again, so that results do not depend on the machine.
-    """
-    binary = Path(arpa).with_suffix(".binary")
-    try:
-        tool = shutil.which("build_binary")
-        yield binary if tool and _build_binary(tool, Path(arpa), binary) else Path(arpa)
-    finally:
-        binary.unlink(missing_ok=True)
-
-
-def _build_binary(tool: str, arpa: Path, binary: Path) -> bool:
-    """Make the binary form; whether that went well."""
-    done = subprocess.run([tool, str(arpa), str(binary)], check=False, capture_output=True, text=True)
-    if done.returncode:  # no room for it, say
-        log.warning("build_binary failed, so the text form is read: %s", (done.stderr.splitlines() or [""])[-1])
-    return not done.returncode
+def _contexts(
+    model: KneserNey, ids: NDArray[Any], places: NDArray[np.int64], begins: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """(n, 4) the tokens before each place, from <s> on, in documents that begin at `begins` (n,)."""
+    contexts = np.full((len(places), MAX_ORDER - 1), model.eos, np.int64)  # which nothing follows in any model
+    for back in range(1, MAX_ORDER):
+        before = places - back
+        inside, column = before >= begins, contexts[:, -back]
+        column[inside] = ids[before[inside]]
+        column[before == begins - 1] = model.bos
+    return contexts
