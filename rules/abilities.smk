@@ -30,6 +30,7 @@ rule ability_tasks:
         disk_mb=BASE_MB,
     params:
         weights=lambda wildcards: experiment.suites[wildcards.suite].weights,
+        reads=lambda wildcards: experiment.suites[wildcards.suite].reads(experiment.metrics.sequence_length),
         held_out=experiment.held_out,
         options=experiment.abilities.part(ItemOptions),
         code=code_of("abilities/ability_tasks.py"),

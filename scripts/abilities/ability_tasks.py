@@ -14,10 +14,8 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with job(snakemake):
         files, params = snakemake.input, snakemake.params
-        texts = item_texts(
-            load_tokenizer(files.tokenizer),
-            open_shards(files.tokens),
-            params.held_out if params.weights.trained_here else None,
-        )
+        tokenizer = load_tokenizer(files.tokenizer)
+        held_out = params.held_out if params.weights.trained_here else None
+        texts = item_texts(tokenizer, open_shards(files.tokens), held_out)
         for folder in map(Path, snakemake.output):
-            write_made_task(folder, folder.name, texts, params.options)
+            write_made_task(folder, folder.name, texts, params.options, tokenizer, params.reads)

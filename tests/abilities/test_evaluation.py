@@ -42,18 +42,23 @@ def test_items_are_of_documents_that_a_suite_trained_here_has_not_seen(shards, t
     assert item_texts(tokenizer, open_shards(shards), HELD_OUT) == unseen
 
 
-def test_the_rule_that_makes_tasks(shards, tokenizer, run_script, tmp_path):  # noqa: F811
+@pytest.mark.parametrize("reads", [256, 30])
+def test_the_rule_that_makes_tasks(shards, tokenizer, run_script, tmp_path, reads):  # noqa: F811
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     run_script(
         "abilities/ability_tasks.py",
         input={"tokenizer": str(tmp_path / "tokenizer.json"), "tokens": shards},
         output=[tmp_path / "cloze", tmp_path / "next_sentence"],
-        params={"weights": WEIGHTS, "held_out": HELD_OUT, "options": MADE},
+        params={"weights": WEIGHTS, "held_out": HELD_OUT, "options": MADE, "reads": reads},
     )
+    longest = 0
     for task in ("cloze", "next_sentence"):
         for split, items in (("test", MADE.items), ("train", FEWSHOT_ITEMS)):
-            assert len((tmp_path / task / f"{split}.jsonl").read_text().splitlines()) == items
+            lines = [json.loads(line) for line in (tmp_path / task / f"{split}.jsonl").read_text().splitlines()]
+            assert len(lines) == items
+            longest = max(longest, *(len(tokenizer.encode(choice).ids) for item in lines for choice in item["choices"]))
         assert list(json.loads((tmp_path / task / "task.json").read_text())["tasks"]) == [task]
+    assert longest <= reads // 2  # so that every model that reads so many tokens sees some of the passage
 
 
 @pytest.fixture

@@ -37,10 +37,10 @@ def tokenizer():
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
+def folders(tokenizer, tmp_path_factory):
     root = tmp_path_factory.mktemp("tasks")
     for kind in ("cloze", "next_sentence"):
-        write_made_task(root / kind, kind, some_texts(), MADE)
+        write_made_task(root / kind, kind, some_texts(), MADE, tokenizer, 256)
     return [root / "cloze", root / "next_sentence"]
 
 

@@ -30,10 +30,11 @@ def test_an_item_goes_on_as_the_text_does(kind):
         assert all(choice[0].isspace() for choice in item["choices"])
 
 
-@pytest.mark.parametrize("kind", ["cloze", "next_sentence"])
-def test_frequency_alone_is_right_in_one_of_four(kind):
+@pytest.mark.parametrize(("kind", "longest"), [("cloze", 99), ("next_sentence", 99), ("next_sentence", 45)])
+def test_frequency_alone_is_right_in_one_of_four(kind, longest):
     texts = some_texts()
-    items = make_items(kind, texts, 6000, 80, seed=2)
+    items = make_items(kind, texts, 6000, 80, seed=2, fits=lambda choice: len(choice) <= longest)
+    assert max(len(choice) for item in items for choice in item["choices"]) <= longest
     counts = Counter(choice for item in items for choice in item["choices"])
     right = [np.argmax([counts[choice] for choice in item["choices"]]) == item["correct"] for item in items]
     assert abs(np.mean(right) - 1 / CHOICES) < 3 * np.sqrt(0.25 * 0.75 / len(items))
@@ -52,6 +53,11 @@ def test_text_without_choices_is_named(texts):
     for kind in ("cloze", "next_sentence"):
         with pytest.raises(InputError, match=f"task {kind}: the held-out text has"):
             make_items(kind, texts, 5, 80, seed=0)
+
+
+def test_choices_that_are_all_too_long_are_named():
+    with pytest.raises(InputError, match="task cloze: the held-out text has too few different choices short enough"):
+        make_items("cloze", some_texts(), 5, 80, seed=0, fits=lambda choice: not choice)
 
 
 def test_a_line_of_program_text_keeps_its_indentation():

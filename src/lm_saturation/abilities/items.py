@@ -4,12 +4,13 @@ cloze          which of four words ends this passage? The other three are words 
 next_sentence  which of four sentences (in program text: lines) continues this passage?
 
 The place of the correct choice and those of the three others are four independent draws from the same text, and a draw
-in which two choices are the same is rejected altogether. So the four are exchangeable: a model that knows how frequent
-words or sentences are, but does not read the passage, is right in one of four.
+in which two choices are the same, or one is too long for the model, is rejected altogether. So the four are
+exchangeable: a model that knows how frequent words or sentences are, but does not read the passage, is right in one of
+four.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,14 @@ MAXIMUM_DRAWS = 1000  # for an item; after them, the text is taken to hold too f
 Place = tuple[int, int, int]  # text, begin, end
 
 
-def make_items(kind: str, texts: Sequence[str], number: int, context: int, seed: int) -> list[dict[str, Any]]:
+def make_items(
+    kind: str, texts: Sequence[str], number: int, context: int, seed: int, fits: Callable[[str], bool] = bool
+) -> list[dict[str, Any]]:
     """`number` items of a kind, `cloze` or `next_sentence`: context, four choices, and which is `correct`.
 
-    A context has at most `context` characters; it and the correct choice, concatenated, are text as it stands. Raises
-    InputError if the texts hold too little to choose from.
+    A context has at most `context` characters; it and the correct choice, concatenated, are text as it stands. `fits`
+    says whether a choice, with the space before it, is short enough for the model. Raises InputError if the texts hold
+    too little to choose from.
     """
     places = list(_places(WORD if kind == "cloze" else SENTENCE, texts))
     places = [place for place in places if kind == "cloze" or place[2] - place[1] in SENTENCE_LENGTHS]
@@ -39,7 +43,7 @@ def make_items(kind: str, texts: Sequence[str], number: int, context: int, seed:
             f"task {kind}: the held-out text has {len(places)} places to make items of, at least {CHOICES} are needed"
         )
     random = np.random.default_rng([seed, kind == "cloze"])
-    return [_item(places, texts, context, random, kind) for _ in range(number)]
+    return [_item(places, texts, context, random, kind, fits) for _ in range(number)]
 
 
 def _places(pattern: re.Pattern[str], texts: Sequence[str]) -> Iterator[Place]:
@@ -50,26 +54,40 @@ def _places(pattern: re.Pattern[str], texts: Sequence[str]) -> Iterator[Place]:
 
 
 def _item(
-    places: Sequence[Place], texts: Sequence[str], context: int, random: np.random.Generator, kind: str
+    places: Sequence[Place],
+    texts: Sequence[str],
+    context: int,
+    random: np.random.Generator,
+    kind: str,
+    fits: Callable[[str], bool],
 ) -> dict[str, Any]:
     """An item made of four random places; the first of them is that of the correct choice."""
     for _ in range(MAXIMUM_DRAWS):
         drawn = [places[place] for place in random.integers(len(places), size=CHOICES)]
         choices = [texts[number][begin:end] for number, begin, end in drawn]
-        if len(set(choices)) == CHOICES:
+        spaces = [_split(texts[number][:begin])[1] for number, begin, _ in drawn]
+        # any choice after any space: which of the four places is the correct one must not matter
+        if len(set(choices)) == CHOICES and all(fits(space + choice) for space in set(spaces) for choice in choices):
             break
     else:
-        raise InputError(f"task {kind}: the held-out text has too few different choices, an item needs {CHOICES}")
+        raise InputError(
+            f"task {kind}: the held-out text has too few different choices short enough for the model, an item needs "
+            f"{CHOICES}"
+        )
     number, begin, _ = drawn[0]
-    before = texts[number][:begin]
-    passage = before.rstrip()
-    space = before[len(passage) :]
+    passage, space = _split(texts[number][:begin])
     order = random.permutation(CHOICES)
     return {
         "context": _last_words(passage, context),
         "choices": [space + choices[choice] for choice in order],
         "correct": int(np.flatnonzero(order == 0)[0]),
     }
+
+
+def _split(before: str) -> tuple[str, str]:
+    """What stands before a place: the passage, and the space at its end."""
+    passage = before.rstrip()
+    return passage, before[len(passage) :]
 
 
 def _last_words(passage: str, length: int) -> str:

@@ -48,12 +48,19 @@ def item_texts(tokenizer: Tokenizer, shards: Sequence[Tokens], held_out: HeldOut
     return texts
 
 
-def write_made_task(folder: Path, kind: str, texts: Sequence[str], options: ItemOptions) -> None:
+def write_made_task(
+    folder: Path, kind: str, texts: Sequence[str], options: ItemOptions, tokenizer: Tokenizer, reads: int
+) -> None:
     """Write the folder of the task `kind`, cloze or next_sentence: its items as JSON lines, and its task.json.
 
+    A choice takes at most half of the tokens that the model `reads` at a time, so that some of the passage is left.
     Raises InputError if the texts hold too little to make items of.
     """
-    items = make_items(kind, texts, options.items + FEWSHOT_ITEMS, options.context, options.seed)
+
+    def fits(choice: str) -> bool:
+        return len(tokenizer.encode(choice, add_special_tokens=False).ids) <= reads // 2
+
+    items = make_items(kind, texts, options.items + FEWSHOT_ITEMS, options.context, options.seed, fits)
     splits = {"test": items[: options.items], "train": items[options.items :]}
     folder.mkdir(parents=True)
     for split, part in splits.items():
